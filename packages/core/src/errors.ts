@@ -1,0 +1,63 @@
+/**
+ * Stable codes: part of the HTTP contract (`docs/HTTP-API.md` lists each one). Messages may change, codes may not.
+ * The status of each is decided in one place, `packages/server/src/http/error-to-response.ts`.
+ */
+export type ErrorCode =
+  /** The text is not an IPNS name in any spelling. */
+  | "INVALID_NAME"
+  /** The text is not a CID. */
+  | "INVALID_CID"
+  /** The text is not a content path (`/ipfs/…`, `/ipns/…`), or a `/ipns/` chain loops or is too deep. */
+  | "INVALID_PATH"
+  /** A parameter, header or body does not have the required form. */
+  | "INVALID_ARGUMENT"
+  /** The record failed a step of validation; `details.reason` says which (`RecordProblem`). */
+  | "RECORD_INVALID"
+  /** A better record is stored; `details.current` is it. */
+  | "RECORD_SUPERSEDED"
+  /** No router knows a valid record of this name. */
+  | "RECORD_NOT_FOUND"
+  /** No source has the block, or the path names nothing in the DAG. */
+  | "CONTENT_NOT_FOUND"
+  /** The thing exists but not in a form we can give (a codec, a kind of file). */
+  | "CONTENT_UNSUPPORTED"
+  | "BODY_TOO_LARGE"
+  /** The client, or the name, used up its rate. */
+  | "RATE_LIMITED"
+  /** A bounded queue is full; nothing was accepted. */
+  | "OVERLOADED"
+  | "WRITES_CLOSED"
+  | "UNAUTHORIZED"
+  | "METHOD_NOT_ALLOWED"
+  | "ROUTE_NOT_FOUND"
+  | "NOT_ACCEPTABLE"
+  /** No answer from the network within the budget. */
+  | "UPSTREAM_TIMEOUT"
+  /** The backend is away (restarting, unreachable). */
+  | "BACKEND_UNAVAILABLE"
+  /** The disk refused: nothing was acknowledged. */
+  | "STORE_FAILED"
+  | "SHUTTING_DOWN";
+
+export interface HoldfastErrorOptions extends ErrorOptions {
+  /** Facts for the answer and the log. Never secrets, never host paths. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Every failure that the product itself decides on. Anything else that is thrown is a bug and answers 500. */
+export class HoldfastError extends Error {
+  override readonly name = "HoldfastError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: HoldfastErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+}
+
+/** Works across realms and duplicated packages, where `instanceof` does not. */
+export function isHoldfastError(err: unknown): err is HoldfastError {
+  return err instanceof Error && err.name === "HoldfastError" && "code" in err;
+}

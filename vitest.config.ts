@@ -1,0 +1,39 @@
+import { defineConfig } from "vitest/config";
+
+// Tests run from source; the condition also reaches worker threads (packages/server/src/adapters/threads).
+const conditions = ["@holdfast/source"];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+};
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./tools/closing-line-reporter.ts"],
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "unit",
+          include: ["*.test.ts", "packages/*/{src,test}/**/*.test.ts"],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+          execArgv: ["--conditions=@holdfast/source"],
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "e2e",
+          include: ["e2e/**/*.test.ts"],
+          globalSetup: ["./e2e/support/build.ts"],
+          // The stories start whole nodes and real neighbours: two at once on two cores only measure each other.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 90_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
