@@ -1,0 +1,47 @@
+import type { DatabaseSync } from "node:sqlite";
+import { OpenError } from "./open-error.ts";
+
+/**
+ * Forward only: entry n takes a database from `user_version` n to n + 1. Entries are never edited once released.
+ *
+ * Both tables have rowids, measured with records of 400 B: 1,000,000 of them are 6 % smaller than WITHOUT ROWID, read as fast and
+ * are inserted three times as fast, and superseding is twice as fast: a new row lands at the end of its table, and only its key
+ * in the middle of an index.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE records (
+    name BLOB PRIMARY KEY NOT NULL, -- multihash: every spelling of a name is one row
+    bytes BLOB NOT NULL,
+    origin TEXT NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    checked_at_ms INTEGER NOT NULL,
+    superseded_count INTEGER NOT NULL -- records of this name that were current before
+  ) STRICT;
+
+  -- Records that were current and no longer are; position is the superseded_count they had.
+  CREATE TABLE superseded_records (
+    name BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    origin TEXT NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (name, position)
+  ) STRICT;
+  `,
+];
+
+/** @throws OpenError `newer-schema` when a later version of Holdfast wrote the database. */
+export function migrate(db: DatabaseSync): void {
+  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+  if (version > MIGRATIONS.length) {
+    throw new OpenError(
+      "newer-schema",
+      `The database has version ${version}, this Holdfast knows versions up to ${MIGRATIONS.length}`,
+    );
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}

@@ -1,0 +1,143 @@
+import { parse as parseYaml } from "yaml";
+import { isLoopback } from "./listen.ts";
+import { REFERENCE_VARIABLES, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
+
+export type WritePolicy =
+  | { readonly kind: "open" | "closed" }
+  | { readonly kind: "token"; readonly tokens: readonly string[] };
+
+export interface Config extends Omit<SettingValues, "writePolicy" | "writeTokens"> {
+  readonly writePolicy: WritePolicy;
+  /** Lines for the log: what a variable of the reference system was mapped to. */
+  readonly notices: readonly string[];
+}
+
+/** Every problem of a configuration at once: nobody should have to start five times to find five mistakes. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
+    this.problems = problems;
+  }
+}
+
+const SECRET = new Set<SettingName>(["writeTokens"]);
+
+/**
+ * Makes the configuration: defaults, then `holdfast.yaml`, then the environment.
+ *
+ * @param yamlText the text of `holdfast.yaml`; undefined when there is none.
+ * @throws ConfigError for a malformed value, an unknown `HOLDFAST_*` variable or an unknown key, all listed.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, yamlText?: string): Config {
+  const problems: string[] = [];
+  const notices: string[] = [];
+  const texts = { ...readYaml(yamlText, problems), ...readEnv(env, problems, notices) };
+  const values = parseAll(texts, problems);
+  const writePolicy = writePolicyOf(values, problems);
+  if (problems.length > 0 || writePolicy === undefined) throw new ConfigError(problems);
+  const { writePolicy: _policy, writeTokens: _tokens, ...rest } = values as SettingValues;
+  return Object.freeze({ ...rest, writePolicy, notices });
+}
+
+type Texts = Partial<Record<SettingName, { readonly text: string; readonly label: string }>>;
+
+function readEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+  notices: string[],
+): Texts {
+  const nameOf = new Map(entries().map(([name, { variable }]) => [variable as string, name]));
+  const texts: Texts = {};
+  for (const [legacy, target] of Object.entries(REFERENCE_VARIABLES)) {
+    const text = env[legacy];
+    if (text === undefined || text === "") continue;
+    if (typeof target === "object") {
+      notices.push(`${legacy} has no effect: ${target.unused}`);
+      continue;
+    }
+    const name = nameOf.get(target);
+    if (name === undefined || env[target] !== undefined) continue;
+    texts[name] = { text, label: legacy };
+    notices.push(`${legacy} is taken as ${target}`);
+  }
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith("HOLDFAST_") || text === undefined) continue;
+    const name = nameOf.get(variable);
+    if (name === undefined) problems.push(`${variable}: there is no such variable`);
+    else texts[name] = { text, label: variable };
+  }
+  return texts;
+}
+
+function readYaml(yamlText: string | undefined, problems: string[]): Texts {
+  if (yamlText === undefined) return {};
+  let document: unknown;
+  try {
+    document = parseYaml(yamlText, { logLevel: "error" });
+  } catch (err) {
+    problems.push(`holdfast.yaml: ${err instanceof Error ? err.message : "is not YAML"}`);
+    return {};
+  }
+  if (document === null || document === undefined) return {};
+  if (typeof document !== "object" || Array.isArray(document)) {
+    problems.push("holdfast.yaml: is not a map of settings");
+    return {};
+  }
+  const nameOf = new Map(
+    entries().map(([name, { variable }]) => [variable.slice("HOLDFAST_".length).toLowerCase(), name]),
+  );
+  const texts: Texts = {};
+  for (const [key, value] of Object.entries(document)) {
+    const name = nameOf.get(key);
+    const label = `holdfast.yaml: ${key}`;
+    const items = Array.isArray(value) ? (value as unknown[]) : [value];
+    if (name === undefined) problems.push(`${label}: there is no such setting`);
+    else if (items.every((item) => ["string", "number", "boolean"].includes(typeof item))) {
+      // YAML reads on/off of older dialects as booleans.
+      const text = items
+        .map((item) => (item === true ? "on" : item === false ? "off" : String(item)))
+        .join(",");
+      texts[name] = { text, label };
+    } else problems.push(`${label}: is neither a value nor a list of values`);
+  }
+  return texts;
+}
+
+function parseAll(texts: Texts, problems: string[]): Partial<SettingValues> {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const [name, { fallback, parse, variable }] of entries()) {
+    const { text, label } = texts[name] ?? { text: fallback, label: variable };
+    try {
+      values[name] = parse(text);
+    } catch (err) {
+      const shown = SECRET.has(name) ? "the value" : JSON.stringify(text.slice(0, 200));
+      problems.push(`${label}: ${shown} ${err instanceof Error ? err.message : "is malformed"}`);
+    }
+  }
+  return values as Partial<SettingValues>;
+}
+
+function writePolicyOf(values: Partial<SettingValues>, problems: string[]): WritePolicy | undefined {
+  const { publicListen, writePolicy, writeTokens = [] } = values;
+  if (writePolicy === undefined) return undefined;
+  if (writePolicy === "token") {
+    if (writeTokens.length > 0) return { kind: "token", tokens: writeTokens };
+    problems.push("HOLDFAST_WRITE_TOKENS: needs at least one token when HOLDFAST_WRITE_POLICY is token");
+    return undefined;
+  }
+  if (writePolicy !== "default") return { kind: writePolicy };
+  if (publicListen === undefined || isLoopback(publicListen.host)) return { kind: "open" };
+  problems.push(
+    `HOLDFAST_WRITE_POLICY: must be chosen (open, token or closed) because ${publicListen.host} is reachable from elsewhere`,
+  );
+  return undefined;
+}
+
+type AnySetting = (typeof SETTINGS)[SettingName];
+
+function entries(): readonly (readonly [SettingName, AnySetting])[] {
+  return Object.entries(SETTINGS) as [SettingName, AnySetting][];
+}

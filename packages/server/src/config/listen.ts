@@ -1,0 +1,19 @@
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 lets the system pick one. */
+  readonly port: number;
+}
+
+/** Parses `host:port`, IPv6 in brackets. */
+export function parseListen(text: string): ListenAddress {
+  const [, bracketed, plain, portText = ""] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(portText);
+  if (host === undefined || port > 65_535) throw new Error("is not host:port");
+  return { host, port };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,88 @@
+import { HoldfastError } from "@holdfast/core";
+import { expect, test } from "vitest";
+import { createRecords } from "../../test/support/create-records.ts";
+import { createTestName, makeRecord } from "../../test/support/records.ts";
+
+const signal = new AbortController().signal;
+const CID = "bafkqaddwgevxmmraojswg33smq";
+
+async function chainOf(length: number) {
+  const { records, clock } = createRecords([]);
+  const keys = Array.from({ length }, () => createTestName());
+  for (const [i, key] of keys.entries()) {
+    const next = keys[i + 1];
+    const value = next === undefined ? `/ipfs/${CID}` : `/ipns/${next.name.text}`;
+    await records.publish(key.name, await makeRecord(key, { value }), { origin: "client" });
+  }
+  return { records, clock, first: keys[0]?.name.text ?? "" };
+}
+
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
+  const err: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return err instanceof HoldfastError ? err.code : String(err);
+};
+
+test("an /ipfs path is its own answer", async () => {
+  const { records } = createRecords([]);
+  expect(await records.resolvePath(`/ipfs/${CID}/a%20b`, { signal })).toEqual({
+    path: `/ipfs/${CID}/a%20b`,
+    maxAgeMs: Number.POSITIVE_INFINITY,
+    resolutions: [],
+  });
+});
+
+test("names are followed, and the paths inside values and behind names are joined", async () => {
+  const { records } = createRecords([]);
+  const [outer, inner] = [createTestName(), createTestName()];
+  await records.publish(outer.name, await makeRecord(outer, { value: `/ipns/${inner.name.text}/b/` }), {
+    origin: "client",
+  });
+  await records.publish(inner.name, await makeRecord(inner, { value: `/ipfs/${CID}/a` }), {
+    origin: "client",
+  });
+  const resolved = await records.resolvePath(`/ipns/${outer.name.text}/c%2Fd?/`, { signal });
+  expect(resolved.path).toBe(`/ipfs/${CID}/a/b/c%2Fd?/`);
+  expect(resolved.resolutions).toHaveLength(2);
+});
+
+test("an answer may be kept no longer than the shortest freshness on the way, nor past an EOL", async () => {
+  const { records, clock } = createRecords([]);
+  const key = createTestName();
+  const record = await makeRecord(key, { ttlNs: 20_000_000_000n, eolMs: clock.nowMs() + 25_000 });
+  await records.publish(key.name, record, { origin: "client" });
+  const maxAge = async () => (await records.resolvePath(`/ipns/${key.name.text}`, { signal })).maxAgeMs;
+  expect(await maxAge()).toBe(20_000);
+  await clock.advance(8_000);
+  expect(await maxAge()).toBe(12_000);
+  await clock.advance(13_000);
+  expect(await maxAge()).toBe(0);
+});
+
+test("32 names behind each other are followed, one more is refused", async () => {
+  const fine = await chainOf(32);
+  expect((await fine.records.resolvePath(`/ipns/${fine.first}`, { signal })).path).toBe(`/ipfs/${CID}`);
+  const tooDeep = await chainOf(33);
+  expect(await codeOf(tooDeep.records.resolvePath(`/ipns/${tooDeep.first}`, { signal }))).toBe(
+    "INVALID_PATH",
+  );
+});
+
+test("names that point at each other are refused", async () => {
+  const { records } = createRecords([]);
+  const [a, b] = [createTestName(), createTestName()];
+  await records.publish(a.name, await makeRecord(a, { value: `/ipns/${b.name.text}` }), { origin: "client" });
+  await records.publish(b.name, await makeRecord(b, { value: `/ipns/${a.name.text}` }), { origin: "client" });
+  expect(await codeOf(records.resolvePath(`/ipns/${a.name.text}`, { signal }))).toBe("INVALID_PATH");
+});
+
+test("what is no name or no content path is refused without asking anybody", async () => {
+  const { records } = createRecords([]);
+  expect(await codeOf(records.resolvePath("/ipns/undefined", { signal }))).toBe("INVALID_NAME");
+  const codes = ["", "/", "/ipns/", "/ipld/x", "ipns/x"].map((path) =>
+    codeOf(records.resolvePath(path, { signal })),
+  );
+  expect(new Set(await Promise.all(codes))).toEqual(new Set(["INVALID_PATH"]));
+});
