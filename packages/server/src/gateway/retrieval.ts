@@ -1,0 +1,79 @@
+import { HoldfastError } from "@holdfast/core";
+import type { CID } from "multiformats/cid";
+import { systemClock, type Timers } from "../telemetry/clock.ts";
+import type { BlockReader } from "./block-reader.ts";
+
+/** A block is not held here, and the client forbade to ask for it. */
+export class NotHeldError extends Error {
+  override readonly name = "NotHeldError";
+}
+
+/**
+ * The reading done for one request: it ends when the client goes away, when the request is over, or when no block has
+ * arrived for `timeoutMs` although one is waited for. Time in which the client is the slow side does not count.
+ */
+export class Retrieval implements Disposable {
+  readonly signal: AbortSignal;
+  readonly #blocks: BlockReader;
+  readonly #abort = new AbortController();
+  readonly #timeoutMs: number;
+  readonly #onlyHeld: boolean;
+  readonly #timers: Timers;
+  #cancelTimer = (): void => {};
+  #waiting = 0;
+  #root: CID | undefined;
+
+  /** @param options.onlyHeld no network: a block that is not held throws {@link NotHeldError}. */
+  constructor(
+    blocks: BlockReader,
+    options: { readonly timeoutMs: number; readonly onlyHeld: boolean; readonly timers?: Timers },
+  ) {
+    this.#blocks = blocks;
+    this.#timeoutMs = options.timeoutMs;
+    this.#onlyHeld = options.onlyHeld;
+    this.#timers = options.timers ?? systemClock;
+    this.signal = this.#abort.signal;
+  }
+
+  /** Blocks read from now on belong to this DAG. */
+  set root(cid: CID) {
+    this.#root = cid;
+  }
+
+  /** @throws HoldfastError as {@link BlockReader.get}, and `UPSTREAM_TIMEOUT` without progress. */
+  async get(cid: CID): Promise<Uint8Array> {
+    if (this.#onlyHeld && !(await this.#blocks.isHeld(cid)))
+      throw new NotHeldError("the block is not held here");
+    const root = this.#root;
+    this.#waiting++;
+    if (this.#waiting === 1) this.#startTimer();
+    try {
+      return await this.#blocks.get(
+        cid,
+        root === undefined ? { signal: this.signal } : { signal: this.signal, root },
+      );
+    } finally {
+      this.#waiting--;
+      this.#cancelTimer();
+      if (this.#waiting > 0) this.#startTimer();
+    }
+  }
+
+  /** Stops all reading that nobody else waits for. */
+  stop(reason: Error): void {
+    this.#cancelTimer();
+    this.#abort.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    this.stop(new Error("the request is over"));
+  }
+
+  #startTimer(): void {
+    if (this.signal.aborted) return;
+    this.#cancelTimer = this.#timers.after(this.#timeoutMs, () => {
+      const message = `no block arrived for ${Math.round(this.#timeoutMs / 1000)} s`;
+      this.stop(new HoldfastError("UPSTREAM_TIMEOUT", message));
+    });
+  }
+}
