@@ -1,0 +1,214 @@
+import { createHash, randomBytes } from "node:crypto";
+import { exporter } from "ipfs-unixfs-exporter";
+import { importer } from "ipfs-unixfs-importer";
+import { CID } from "multiformats/cid";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { FileBlockStore } from "../src/adapters/files/block-store.ts";
+import { unknownCid } from "./contracts/block-source.contract.ts";
+import { rawCidOf } from "./support/raw-cid.ts";
+import { collect, startEmbedded, temporaryFolder, type TestNode, within } from "./support/start-embedded.ts";
+import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+
+const MIB = 1024 * 1024;
+
+describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo", () => {
+  let kubo: Kubo;
+  let far: Kubo;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let vault: FileBlockStore;
+  let ours: TestNode;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    vault = await FileBlockStore.open(folder.path);
+    kubo = await startKubo({ label: "near" });
+    far = await startKubo({ label: "far", peers: [kubo.addr] });
+    ours = await startEmbedded({ bootstrap: [kubo.addr], vaultDir: folder.path });
+  }, 60_000);
+  afterAll(async () => {
+    await ours[Symbol.asyncDispose]();
+    await Promise.all([kubo, far, folder].map((part) => part[Symbol.asyncDispose]()));
+  });
+
+  it("reads a file of 20 MB that a connected Kubo has", async () => {
+    const bytes = randomBytes(20 * MIB);
+    const root = CID.parse(await kubo.add(bytes));
+    expect(digestOf(await readFile(ours, root))).toBe(digestOf(bytes));
+  });
+
+  it("reads a file that only a far Kubo has, found over the DHT", async () => {
+    const bytes = randomBytes(2 * MIB);
+    const root = await far.add(bytes);
+    await far.rpc(`routing/provide?arg=${root}`);
+    expect(digestOf(await readFile(ours, CID.parse(root)))).toBe(digestOf(bytes));
+  });
+
+  it("is read by a Kubo that finds our file over the DHT", async () => {
+    const bytes = randomBytes(2 * MIB);
+    const root = await addToVault(vault, bytes);
+    await ours.node.provide(root, within(10_000));
+    await using stranger = await startKubo({ label: "stranger", peers: [kubo.addr] });
+    expect(digestOf(await stranger.bytes(`cat?arg=${root.toString()}`))).toBe(digestOf(bytes));
+  });
+
+  it("sends a new block to a Kubo that was already waiting for it", async () => {
+    const bytes = randomBytes(10_000);
+    const cid = rawCidOf(bytes);
+    const waiting = kubo.bytes(`block/get?arg=${cid.toString()}`);
+    // Kubo asks us, is told no, and keeps the want.
+    await vi.waitFor(async () => {
+      const { Keys } = await kubo.json<{ Keys: { "/": string }[] | null }>("bitswap/wantlist");
+      expect((Keys ?? []).map((k) => k["/"])).toContain(cid.toString());
+    }, 10_000);
+    await vault.put([{ cid, bytes }]);
+    await ours.node.announceBlocks([cid], within(10_000));
+    expect(digestOf(await waiting)).toBe(digestOf(bytes));
+  });
+
+  it("R24: serves the same bytes under another codec", async () => {
+    const bytes = randomBytes(5_000);
+    const cid = rawCidOf(bytes);
+    await vault.put([{ cid, bytes }]);
+    const asDagCbor = CID.createV1(0x71, cid.multihash);
+    expect(digestOf(await kubo.bytes(`block/get?arg=${asDagCbor.toString()}`))).toBe(digestOf(bytes));
+  });
+
+  it("says within two seconds that nobody has a block", async () => {
+    const startedAtMs = performance.now();
+    await expect(ours.node.retrieve(unknownCid(), within(10_000))).rejects.toMatchObject({
+      code: "CONTENT_NOT_FOUND",
+    });
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+  });
+
+  it("finds and is found as a provider", async () => {
+    const theirs = CID.parse(await kubo.add(randomBytes(1_000)));
+    await kubo.rpc(`routing/provide?arg=${theirs.toString()}`);
+    const found: string[] = [];
+    for await (const peer of ours.node.findProviders(theirs, { limit: 5, ...within(10_000) }))
+      found.push(peer.id);
+    expect(found).toEqual([kubo.peerId]);
+    const own = unknownCid();
+    await ours.node.provide(own, within(10_000));
+    expect(await far.findProviders(own.toString())).toEqual([ours.peerId]);
+  });
+
+  it("does not take the silence of a peer for a no, and gives up at once when the reader goes", async () => {
+    await using silent = await startKubo({ label: "silent" });
+    const cid = CID.parse(await silent.add(randomBytes(1_000)));
+    await using asker = await startEmbedded({ bootstrap: [silent.addr] });
+    silent.freeze();
+    await expect(asker.node.retrieve(cid, within(1_000))).rejects.toMatchObject({ name: "TimeoutError" });
+    const reader = new AbortController();
+    const reading = asker.node.retrieve(cid, { signal: reader.signal });
+    const reason = new Error("the reader has gone");
+    reader.abort(reason);
+    await expect(reading).rejects.toBe(reason);
+  });
+});
+
+describe.skipIf(!kuboAvailable)("several providers", () => {
+  it("reads on from another provider when the one that sends dies in the middle", async () => {
+    const bytes = randomBytes(8 * MIB);
+    await using first = await startKubo({ label: "dies" });
+    await using second = await startKubo({ label: "stays" });
+    const root = CID.parse(await first.add(bytes));
+    await second.add(bytes);
+    await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
+    await vi.waitFor(() => {
+      expect(ours.node.status().peers).toBe(2);
+    }, 10_000);
+    let blocks = 0;
+    const startedAtMs = performance.now();
+    const read = await readFile(ours, root, async () => {
+      if (++blocks !== 10) return;
+      const [a, b] = await Promise.all([blocksSent(first), blocksSent(second)]);
+      await (a > b ? first : second).kill();
+    });
+    expect(digestOf(read)).toBe(digestOf(bytes));
+    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+  });
+
+  it("is sent each block once, although two peers have it", async () => {
+    const bytes = randomBytes(8 * MIB);
+    await using first = await startKubo({ label: "one" });
+    await using second = await startKubo({ label: "two" });
+    const root = CID.parse(await first.add(bytes));
+    await second.add(bytes);
+    await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
+    await vi.waitFor(() => {
+      expect(ours.node.status().peers).toBe(2);
+    }, 10_000);
+    // Both are known to the session then, and not only the one that answered first.
+    for (const k of [first, second]) await k.rpc(`routing/provide?arg=${root.toString()}`);
+    await readFile(ours, root);
+    const sent = await Promise.all(
+      [first, second].map((k) => k.json<{ DataSent: number }>("bitswap/stat").then((s) => s.DataSent)),
+    );
+    expect(sent.reduce((a, b) => a + b, 0)).toBeLessThan(1.5 * bytes.byteLength);
+  });
+});
+
+describe.skipIf(!kuboAvailable)("an only provider", () => {
+  it("is asked again when it comes back after its death in the middle of an answer", async () => {
+    await using ours = await startEmbedded();
+    await using kubo = await startKubo({ label: "comes-back", peers: [ours.addr] });
+    const bytes = randomBytes(1_000);
+    const cid = CID.parse(await kubo.add(bytes));
+    // Kubo needs a moment to take us into its routing table.
+    await vi.waitFor(async () => {
+      await kubo.rpc(`routing/provide?arg=${cid.toString()}`);
+      const providers = await collect(ours.node.findProviders(cid, { limit: 1, ...within(5_000) }));
+      expect(providers).toHaveLength(1);
+    }, 10_000);
+    const startedAtMs = performance.now();
+    kubo.freeze();
+    const reading = ours.node.retrieve(cid, within(15_000));
+    // Its new process listens elsewhere, and connects to us.
+    await kubo.restart();
+    expect(digestOf(await reading)).toBe(digestOf(bytes));
+    // A question that waited for the dead process would have taken 15 seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+  });
+});
+
+async function readFile(from: TestNode, root: CID, onBlock?: () => Promise<void>): Promise<Uint8Array> {
+  const blockstore = {
+    async *get(cid: CID) {
+      yield await from.node.retrieve(cid, { root, ...within(20_000) });
+      await onBlock?.();
+    },
+  };
+  // As text: the exporter brings a multiformats of its own, and knows only its CIDs.
+  const entry = await exporter(root.toString(), blockstore);
+  if (entry.type !== "file" && entry.type !== "raw") throw new Error("not a file");
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of entry.content({ blockReadConcurrency: 16 })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function blocksSent(kubo: Kubo): Promise<number> {
+  return (await kubo.json<{ BlocksSent: number }>("bitswap/stat")).BlocksSent;
+}
+
+async function addToVault(vault: FileBlockStore, bytes: Uint8Array): Promise<CID> {
+  const sink = {
+    async put(cid: CID, block: Uint8Array) {
+      await vault.put([{ cid, bytes: block }]);
+      return cid;
+    },
+  };
+  let root: CID | undefined;
+  for await (const entry of importer([{ content: bytes }], sink as never, {
+    rawLeaves: true,
+    cidVersion: 1,
+  })) {
+    root = entry.cid;
+  }
+  if (root === undefined) throw new Error("nothing was imported");
+  return root;
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
