@@ -5,7 +5,8 @@ import { blockOf, bytesOf } from "./blocks.ts";
 const [, , directory = ""] = process.argv;
 const store = await FileBlockStore.open(directory);
 for (let i = 0; ; i++) {
-  const blocks = Array.from({ length: 16 }, (_, k) => blockOf(bytesOf(20_000 + k, i * 16 + k)));
+  const sizeOf = (k: number): number => (k % 2 === 0 ? 2_000 : 80_000) + k;
+  const blocks = Array.from({ length: 16 }, (_, k) => blockOf(bytesOf(sizeOf(k), i * 16 + k)));
   await store.put(blocks);
   // A pipe is written synchronously: what the parent reads was acknowledged before.
   process.stdout.write(`${blocks.map(({ cid }) => cid.toString()).join("\n")}\n`);

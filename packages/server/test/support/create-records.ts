@@ -6,7 +6,7 @@ import type { RecordRouter } from "../../src/records/record-router.ts";
 import { Records, type RecordsOptions, type RecordsParts } from "../../src/records/records.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-export const RECORDS_OPTIONS: RecordsOptions = {
+const RECORDS_OPTIONS: RecordsOptions = {
   hotBytesMax: 1 << 20,
   negativeTtlMs: 15_000,
   negativeEntriesMax: 1000,

@@ -1,0 +1,11 @@
+/** What the listeners say about the backend. Structural: each backend's own status has at least this. */
+export interface BackendStatus {
+  status(): {
+    /** `running` means that the network can be asked. */
+    readonly state: string;
+    /** When it came into this state, ms since the Unix epoch. */
+    readonly sinceMs: number;
+    /** How many peers are connected. */
+    readonly peers: number;
+  };
+}
