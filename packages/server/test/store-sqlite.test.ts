@@ -29,6 +29,7 @@ recordStoreContract("sqlite", async () => {
       await store[Symbol.asyncDispose]();
       return SqliteRecordStore.open({ logger }, { dataDir });
     },
+    survivesRestart: true,
   };
 });
 

@@ -4,10 +4,11 @@ export type Freshness = "fresh" | "stale" | "expired";
 /** However long its TTL, a record is looked up again after this; so is one without a TTL. */
 const FRESH_MS_MAX = 60_000;
 const NS_PER_MS = 1_000_000n;
+const FRESH_NS_MAX = BigInt(FRESH_MS_MAX) * NS_PER_MS;
 
 /** For how long after it was confirmed a record is fresh: its TTL, at most a minute. A TTL of 0 counts as unset. */
 export function freshForMs(ttlNs: bigint | undefined): number {
-  if (ttlNs === undefined || ttlNs <= 0n || ttlNs >= BigInt(FRESH_MS_MAX) * NS_PER_MS) return FRESH_MS_MAX;
+  if (ttlNs === undefined || ttlNs <= 0n || ttlNs >= FRESH_NS_MAX) return FRESH_MS_MAX;
   // Rounded up, or a TTL below a millisecond would be fresh for none.
   return Number((ttlNs + NS_PER_MS - 1n) / NS_PER_MS);
 }

@@ -81,6 +81,13 @@ test("the token policy needs tokens, and a bad token is never repeated in a mess
   expect(config.writePolicy).toEqual({ kind: "token", tokens: ["a-token-that-is-long"] });
 });
 
+test("an address that libp2p could not use stops the start", () => {
+  for (const bad of ["127.0.0.1:4001", "/ip4/999.1.1.1/tcp/1", "/ip4/127.0.0.1/tcp/x", "/nonsense/1"]) {
+    expect(problemsOf({ HOLDFAST_BOOTSTRAP: bad })).toHaveLength(1);
+    expect(problemsOf({ HOLDFAST_SWARM_LISTEN: bad })).toHaveLength(1);
+  }
+});
+
 test("variables of the reference system are mapped or explained", () => {
   const config = readConfig({ NODE_NAME: "gw-1", NOSTR_RELAYS: "ws://127.0.0.1:1" });
   expect(config.nodeName).toBe("gw-1");

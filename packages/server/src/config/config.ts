@@ -2,7 +2,7 @@ import { parse as parseYaml } from "yaml";
 import { isLoopback } from "./listen.ts";
 import { REFERENCE_VARIABLES, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
 
-export type WritePolicy =
+type WritePolicy =
   | { readonly kind: "open" | "closed" }
   | { readonly kind: "token"; readonly tokens: readonly string[] };
 

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { isAbsolute, resolve } from "node:path";
+import { multiaddr } from "@multiformats/multiaddr";
 import { parseListen } from "./listen.ts";
 
 /** One setting: its variable (in `holdfast.yaml`: the same name in lower case without `HOLDFAST_`), default and form. */
@@ -110,9 +111,18 @@ function list(value: string): readonly string[] {
 function multiaddrs(value: string): readonly string[] {
   if (value === "none") return [];
   const items = list(value);
-  const bad = items.find((item) => !/^\/[a-z0-9]+\/[^\s]+$/.test(item));
+  const bad = items.find((item) => !isMultiaddr(item));
   if (items.length === 0 || bad !== undefined) throw new Error("is not a comma list of multiaddrs, or none");
   return items;
+}
+
+function isMultiaddr(item: string): boolean {
+  try {
+    return multiaddr(item).getComponents().length > 0;
+  } catch {
+    // Its message is about the library's own terms; ours says what is expected.
+    return false;
+  }
 }
 
 /** Undefined stands for the list that belongs to the network. */

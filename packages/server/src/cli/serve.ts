@@ -1,0 +1,46 @@
+import { readFile } from "node:fs/promises";
+import { readConfig } from "../config/config.ts";
+import { startHoldfast } from "../holdfast.ts";
+import { createLogger } from "../telemetry/logger.ts";
+
+/** Runs the node until SIGTERM or SIGINT. The ready line on stdout says that requests are answered. */
+export async function serve(options: { readonly config: string }): Promise<void> {
+  const config = readConfig(process.env, await readIfPresent(options.config));
+  const logger = createLogger(config.logLevel);
+  for (const notice of config.notices) logger.info(notice);
+  const node = await startHoldfast(config, {
+    logger,
+    // Whoever started us starts us again; half a node that refuses every write would only look alive.
+    onFatal: (err) => {
+      logger.fatal({ err }, "the store thread died");
+      process.exit(1);
+    },
+  });
+  process.stdout.write(`holdfast ready public=${node.publicUrl} admin=${node.adminUrl}\n`);
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    // The second signal is a person who will not wait for the drain.
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    node[Symbol.asyncDispose]().then(
+      () => process.exit(0),
+      (err: unknown) => {
+        logger.error({ err }, "stop failed");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+async function readIfPresent(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (err) {
+    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+    throw err;
+  }
+}
