@@ -1,0 +1,27 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const VEGETA = fileURLToPath(new URL("../../.cache/servers/vegeta", import.meta.url));
+
+export interface FixedRateResult {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly successRatio: number;
+}
+
+/** GETs at a fixed rate, whatever the answers take, from the second core: latencies without the generator's own queue. */
+export async function readAtRate(
+  url: string,
+  options: { readonly perSecond: number; readonly seconds: number; readonly connections: number },
+): Promise<FixedRateResult> {
+  const { perSecond, seconds, connections } = options;
+  const command = `echo "GET ${url}" | taskset -c 1 ${VEGETA} attack -rate=${perSecond} -duration=${seconds}s -connections=${connections} -max-workers=${connections} | ${VEGETA} report -type=json`;
+  const { stdout } = await promisify(execFile)("sh", ["-c", command]);
+  const report = JSON.parse(stdout) as { latencies: { "50th": number; "99th": number }; success: number };
+  return {
+    p50Ms: report.latencies["50th"] / 1e6,
+    p99Ms: report.latencies["99th"] / 1e6,
+    successRatio: report.success,
+  };
+}

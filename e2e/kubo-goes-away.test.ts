@@ -1,0 +1,40 @@
+import { describe, expect, test, vi } from "vitest";
+import { kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
+import { createPublisher, getRecord, putRecord, sequenceOf } from "./support/names.ts";
+import { startNode } from "./support/start-node.ts";
+
+describe.skipIf(!kuboAvailable)("Kubo goes away", () => {
+  test("R38: cached names and content still answer, and writes are still taken", async () => {
+    await using kubo = await startKubo({ label: "kubo" });
+    await using node = await startNode({ env: { HOLDFAST_BOOTSTRAP: kubo.addr } });
+    const name = await kubo.generateKey("site");
+    const cid = await kubo.add(Buffer.from("hello"));
+    await kubo.publish("site", `/ipfs/${cid}`);
+    await vi.waitFor(async () => expect((await getRecord(node.publicUrl, name)).status).toBe(200), {
+      timeout: 15_000,
+    });
+    expect(await (await fetch(`${node.publicUrl}/ipns/${name}`)).text()).toBe("hello");
+
+    await kubo.kill();
+
+    const held = await getRecord(node.publicUrl, name);
+    expect(held.status).toBe(200);
+    expect(held.tookMs).toBeLessThan(1000);
+    expect(await (await fetch(`${node.publicUrl}/ipns/${name}`)).text()).toBe("hello");
+    const publisher = createPublisher();
+    expect(
+      (await putRecord(node.publicUrl, publisher.name, await publisher.record("/ipfs/bafkqaaa", 1n))).status,
+    ).toBe(200);
+    expect(sequenceOf(await getRecord(node.publicUrl, publisher.name.text))).toBe("1");
+    const asked = await getRecord(node.publicUrl, name, { "x-no-cache": "1" });
+    expect(asked.status).toBe(200);
+  });
+
+  test("R38: a node that starts without any neighbour is ready and answers what it has", async () => {
+    await using node = await startNode({ env: { HOLDFAST_BOOTSTRAP: "/ip4/127.0.0.1/tcp/1" } });
+    const publisher = createPublisher();
+    await putRecord(node.publicUrl, publisher.name, await publisher.record("/ipfs/bafkqaaa", 0n));
+    expect((await getRecord(node.publicUrl, publisher.name.text)).status).toBe(200);
+    expect((await fetch(`${node.adminUrl}/ready`)).status).toBe(200);
+  });
+});
