@@ -18,7 +18,7 @@ build: install
 install: node_modules/.package-lock.json
 
 node_modules/.package-lock.json: package-lock.json package.json $(wildcard packages/*/package.json)
-	npm ci --no-audit --no-fund
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 servers:
