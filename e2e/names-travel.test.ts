@@ -41,13 +41,16 @@ describe.skipIf(!kuboAvailable)("names travel between us and real Kubo nodes", (
   test("a name published by Kubo resolves here cold in less than 1 s and warm in less than 5 ms", async () => {
     const name = await kuboA.generateKey("cold");
     await kuboA.publish("cold", VALUE);
-    const cold = await getRecord(node.publicUrl, name);
+    // Started after the publish: Kubo pushes records to the DHT servers it knows, which would make the read a warm one.
+    await using late = await startNode({ env: { HOLDFAST_BOOTSTRAP: kuboA.addr } });
+    await hasPeers(late);
+    const cold = await getRecord(late.publicUrl, name);
     expect(cold.status).toBe(200);
     expect(cold.headers.get("x-ipns-source")).toBe("kubo");
     expect(cold.tookMs).toBeLessThan(1000);
     const warmTimesMs: number[] = [];
     for (let i = 0; i < 21; i++) {
-      const warm = await getRecord(node.publicUrl, name);
+      const warm = await getRecord(late.publicUrl, name);
       expect(warm.headers.get("x-ipns-source")).toBe("sidecar-cache");
       expect(warm.bytes).toEqual(cold.bytes);
       warmTimesMs.push(warm.tookMs);
