@@ -25,7 +25,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "e2e",
-          include: ["e2e/**/*.test.ts"],
+          include: ["e2e/**/*.test.ts", "conformance/**/*.test.ts"],
           globalSetup: ["./e2e/support/build.ts"],
           // The stories start whole nodes and real neighbours: two at once on two cores only measure each other.
           fileParallelism: false,

@@ -21,6 +21,12 @@ export type ErrorCode =
   | "CONTENT_NOT_FOUND"
   /** The thing exists but not in a form we can give (a codec, a kind of file). */
   | "CONTENT_UNSUPPORTED"
+  /** The path leads to a field inside a document that is not a link. */
+  | "CONTENT_FIELD_UNSUPPORTED"
+  /** The request allowed only what is held here, and a block is not. */
+  | "CONTENT_NOT_HELD"
+  /** The `index.html` of a directory is something else than a file. */
+  | "INDEX_NOT_A_FILE"
   | "BODY_TOO_LARGE"
   /** The client, or the name, used up its rate. */
   | "RATE_LIMITED"

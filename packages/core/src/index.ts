@@ -1,6 +1,8 @@
 export { HoldfastError, isHoldfastError } from "./errors.ts";
 export type { ErrorCode, HoldfastErrorOptions } from "./errors.ts";
 export { parseCid } from "./content/cid.ts";
+export { isLinkPath, selectDnslink } from "./content/dnslink.ts";
+export { domainOf } from "./content/domain.ts";
 export { formatContentPath, parseContentPath } from "./content/path.ts";
 export type { ContentPath } from "./content/path.ts";
 export { createRecord } from "./ipns/create-record.ts";

@@ -1,9 +1,15 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SignatureVerifier } from "./adapters/crypto/signature-verifier.ts";
+import { DnsOverHttps } from "./adapters/dns/dns-over-https.ts";
+import { CachedDnslinks } from "./adapters/dns/dnslinks.ts";
+import { SystemDns } from "./adapters/dns/system-dns.ts";
+import type { TxtLookup } from "./adapters/dns/txt-lookup.ts";
 import { EmbeddedNode } from "./adapters/embedded/embedded-node.ts";
 import { PUBLIC_BOOTSTRAP } from "./adapters/embedded/public-bootstrap.ts";
+import { FileBlockCache } from "./adapters/files/block-cache.ts";
 import { FileBlockStore } from "./adapters/files/block-store.ts";
+import { TrustlessSource } from "./adapters/gateways/trustless-source.ts";
 import { SqliteRecordStore } from "./adapters/sqlite/record-store.ts";
 import type { Config } from "./config/config.ts";
 import type { Added } from "./content/add-files.ts";
@@ -15,10 +21,11 @@ import {
   type PublicServer,
   type PublicServerParts,
 } from "./http/public-server.ts";
-import { addRoutes } from "./http/routes/add.ts";
 import { contentRoutes } from "./http/routes/content.ts";
+import { contentRpcRoutes } from "./http/routes/dag-routes.ts";
 import { WritePolicy } from "./http/write-policy.ts";
 import {
+  DNS_TIMEOUT_MS,
   PROPAGATION_POLICY,
   PROVIDE_TIMEOUT_MS,
   PUSHED_RECORDS_WAITING_MAX,
@@ -78,21 +85,29 @@ export async function startHoldfast(config: Config, options: StartOptions): Prom
 
 function createPublic(
   config: Config,
-  { records, node, vault, blocks }: Parts,
+  { records, recordStore, node, vault, blocks, dnslinks }: Parts,
   shared: Omit<PublicServerParts, "contentRouting" | "writePolicy">,
 ): PublicServer {
   const writePolicy = new WritePolicy(config.writePolicy);
   return createPublicServer(
-    { ...shared, contentRouting: node.canRoute ? node : undefined, writePolicy },
+    { ...shared, contentRouting: node.canRoute ? node : undefined, writePolicy, dnslinks },
     {
       ...config.publicListen,
       version: HOLDFAST_VERSION,
       rateLimits: config.rateLimits,
       trustedProxies: config.trustedProxies,
+      gatewayHosts: config.gatewayHosts,
+      responseCacheBytesMax: config.responseCacheBytesMax,
       routes: [
         contentRoutes({ blocks, records }),
-        addRoutes(
-          { vault, writePolicy, onAdded: (added) => tellPeers(node, added, shared.logger) },
+        contentRpcRoutes(
+          {
+            vault,
+            blocks,
+            pinnedRoots: recordStore.pinnedRoots,
+            writePolicy,
+            onAdded: (added) => tellPeers(node, added, shared.logger),
+          },
           { contentBytesMax: config.addBytesMax },
         ),
       ],
@@ -125,6 +140,7 @@ interface Parts {
   readonly node: EmbeddedNode;
   readonly vault: FileBlockStore;
   readonly blocks: Blocks;
+  readonly dnslinks: CachedDnslinks;
   readonly metrics: Metrics;
 }
 
@@ -145,12 +161,14 @@ async function startParts(
     SignatureVerifier.start({ logger: logger.child({ part: "verifier" }), metrics }),
   );
   const vaultDir = join(config.dataDir, "vault");
-  const vault = await FileBlockStore.open(vaultDir, {
-    onCorrupt: (cid) => {
-      metrics.content.blocksCorrupt++;
-      logger.error({ cid: cid.toString() }, "a block in the vault is corrupt");
-    },
-  });
+  const vault = stack.use(
+    await FileBlockStore.open(vaultDir, {
+      onCorrupt: (cid) => {
+        metrics.content.blocksCorrupt++;
+        logger.error({ cid: cid.toString() }, "a block in the vault is corrupt");
+      },
+    }),
+  );
   const node = stack.use(
     new EmbeddedNode(
       {
@@ -164,28 +182,71 @@ async function startParts(
       { logger: logger.child({ part: "node" }), metrics, clock: systemClock },
     ),
   );
-  const records = startRecords(config, { recordStore, verifier, node, metrics, logger }, stack);
+  const dnslinks = stack.use(createDnslinks(config, logger));
+  const records = startRecords(config, { recordStore, verifier, node, metrics, dnslinks, logger }, stack);
+  const cache = await openBlockCache(config, { metrics, logger }, stack);
+  const gateways = config.trustlessGateways.map(
+    (baseUrl) => new TrustlessSource({ clock: systemClock }, { baseUrl }),
+  );
   const blocks = new Blocks(
-    { vault, sources: node.canRoute ? [node] : [], metrics },
+    {
+      vault,
+      ...(cache === undefined ? {} : { cache }),
+      sources: [...(node.canRoute ? [node] : []), ...gateways],
+      metrics,
+    },
     { memoryBytesMax: config.blockMemoryBytesMax },
   );
-  return { records, recordStore, node, vault, blocks, metrics };
+  return { records, recordStore, node, vault, blocks, dnslinks, metrics };
+}
+
+async function openBlockCache(
+  { dataDir, blockCacheBytesMax }: Config,
+  { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
+  stack: AsyncDisposableStack,
+): Promise<FileBlockCache | undefined> {
+  if (blockCacheBytesMax === 0) return undefined;
+  const cache = await FileBlockCache.open(join(dataDir, "block-cache"), {
+    bytesMax: blockCacheBytesMax,
+    onCorrupt: () => metrics.content.blocksCorrupt++,
+    onDropped: () => metrics.content.cacheBlocksDropped++,
+    onWriteFailed: (err) => {
+      metrics.content.cacheWritesFailed++;
+      logger.warn({ err }, "blocks could not be written to the disk cache");
+    },
+  });
+  return stack.use(cache);
+}
+
+function createDnslinks({ dns, dnslinkMap, network }: Config, logger: Logger): CachedDnslinks {
+  let lookup: TxtLookup | undefined;
+  if (network !== "offline" && dns.kind === "system") lookup = new SystemDns({ timeoutMs: DNS_TIMEOUT_MS });
+  if (network !== "offline" && dns.kind === "https")
+    lookup = new DnsOverHttps({ url: dns.url, timeoutMs: DNS_TIMEOUT_MS });
+  const parts = { lookup, clock: systemClock, timers: systemClock, logger: logger.child({ part: "dns" }) };
+  return new CachedDnslinks(parts, { map: dnslinkMap });
 }
 
 function startRecords(
   config: Config,
-  parts: Pick<Parts, "recordStore" | "node" | "metrics"> & {
+  parts: Pick<Parts, "recordStore" | "node" | "metrics" | "dnslinks"> & {
     readonly verifier: SignatureVerifier;
     readonly logger: Logger;
   },
   stack: AsyncDisposableStack,
 ): Records {
-  const { recordStore, verifier, node, metrics } = parts;
+  const { recordStore, verifier, node, metrics, dnslinks } = parts;
   const logger = parts.logger.child({ part: "records" });
   const routers = node.canRoute ? [node] : [];
   const shared = { routers, timers: systemClock, random: Math.random, logger, metrics };
   const records = new Records(
-    { ...shared, store: recordStore, verifySignature: verifier.verifySignature, clock: systemClock },
+    {
+      ...shared,
+      store: recordStore,
+      verifySignature: verifier.verifySignature,
+      dnslinks,
+      clock: systemClock,
+    },
     { ...RECORD_POLICY, hotBytesMax: config.hotRecordsBytesMax },
   );
   stack.defer(() => records.close());

@@ -36,3 +36,6 @@ export const STOP_GRACE_MS = 8_000;
 
 /** Telling the DHT that we have a root takes about as long as a put. */
 export const PROVIDE_TIMEOUT_MS = 60_000;
+
+/** A DNSLink is looked up for at most this long. */
+export const DNS_TIMEOUT_MS = 5_000;

@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseCid } from "@holdfast/core";
-import { create as createKuboClient } from "kubo-rpc-client";
-import { describe, expect, test, vi } from "vitest";
+import { create as createKuboClient, globSource } from "kubo-rpc-client";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { bytesOf } from "./support/blocks.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
@@ -112,6 +114,64 @@ describe("what an add answers", () => {
     ]);
   });
 
+  test("empty directories are told wherever they are, before the directory they are in", async () => {
+    await using node = await startContent();
+    const form = new FormData();
+    for (const name of ["d", "d%2Fempty", "d%2Fe%2Ff"]) {
+      form.append("file", new File([""], name, { type: "application/x-directory" }));
+    }
+    expect((await add(node, form)).lines.map(({ Name }) => Name)).toEqual(["d/e/f", "d/e", "d/empty", "d"]);
+    expect((await add(node, form, "wrap-with-directory=true")).lines.map(({ Name }) => Name)).toEqual([
+      "d/e/f",
+      "d/e",
+      "d/empty",
+      "d",
+      "",
+    ]);
+  });
+
+  test("what has no name is called by its CID in the directory that wraps it", async () => {
+    await using node = await startContent();
+    const body = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nhello\r\n--b--\r\n';
+    const response = await fetch(`${node.url}/api/v0/add?wrap-with-directory=true`, {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body,
+    });
+    const cid = "QmWfVY9y3xjsixTgbd9AorQxH7VtMpzfx2HaWtsoUYecaX";
+    expect(await response.text()).toBe(
+      `{"Name":"${cid}","Hash":"${cid}","Size":"13"}\n{"Name":"","Hash":"QmbQZvv2ankGm2zSPfaB4F4ticfxKpi8ttrXY2BfTXgf5p","Size":"105"}\n`,
+    );
+    const got = await fetch(`${node.url}/ipfs/QmbQZvv2ankGm2zSPfaB4F4ticfxKpi8ttrXY2BfTXgf5p/${cid}`);
+    expect(await got.text()).toBe("hello");
+  });
+
+  test("a symlink becomes one, with the CID that Kubo gives", async () => {
+    await using node = await startContent();
+    const form = new FormData();
+    form.append("file", new File(["some/target"], "l", { type: "application/symlink" }));
+    expect((await add(node, form)).lines).toEqual([
+      { Name: "l", Hash: "QmWtMFR3wDde8neb4QC2i2VoS52ybfE1vohnoxtzwyPaq5", Size: "17" },
+    ]);
+  });
+
+  test.for([
+    ["", ["one", "two"]],
+    ["pin=true", ["one", "two"]],
+    ["pin=false", []],
+    ["only-hash=true", []],
+    ["wrap-with-directory=true", [""]],
+  ] as const)("with '%s' it pins %j, with a name if there is one", async ([query, names]) => {
+    await using node = await startContent();
+    const { lines } = await add(node, formOf({ one: "1", two: "2" }), `${query}&pin-name=n`);
+    const hashes = lines
+      .filter(({ Name }) => (names as readonly string[]).includes(Name))
+      .map(({ Hash }) => Hash ?? "");
+    const pins = node.pinnedRoots.list({ limit: 10 });
+    expect(pins.map(({ root }) => root.toString()).toSorted()).toEqual(hashes.toSorted());
+    for (const pin of pins) expect(pin).toMatchObject({ recursive: true, name: "n", source: "add" });
+  });
+
   test("names are cleaned as Kubo cleans them and never lead out of the tree", async () => {
     await using node = await startContent();
     for (const name of ["/abs/../x", "../x", "./x", "../../../x"]) {
@@ -213,20 +273,26 @@ describe("what an add refuses", () => {
     expect((await add(node, formOf(files))).status).toBe(400);
   });
 
-  test("a nameless file cannot be wrapped, and a symlink is not taken for a file", async () => {
+  test.for([
+    ["an empty target", ""],
+    ["a target of more than 4,096 bytes", "t".repeat(4097)],
+    ["a target that is not UTF-8", Buffer.from([0x61, 0xff])],
+  ] as const)("a symlink with %s: 400", async ([, target]) => {
     await using node = await startContent();
-    const nameless = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nabc\r\n--b--\r\n';
-    const symlink =
-      '--b\r\nContent-Disposition: form-data; name="x"; filename="l"\r\nContent-Type: application/symlink\r\n\r\nabc\r\n--b--\r\n';
-    for (const body of [nameless, symlink]) {
-      const response = await fetch(`${node.url}/api/v0/add?wrap-with-directory=true`, {
-        method: "POST",
-        headers: { "content-type": "multipart/form-data; boundary=b" },
-        body,
-      });
-      expect(response.status).toBe(400);
-    }
+    const form = new FormData();
+    form.append("file", new File([target as string], "l", { type: "application/symlink" }));
+    expect((await add(node, form)).status).toBe(400);
   });
+
+  test.for(["mode=0644", "mtime=1", "preserve-mode=true", "preserve-mtime=true", "to-files=/x", "nocopy=1"])(
+    "%s would change the CID or promise more than a stored DAG: 400 that names it",
+    async (query) => {
+      await using node = await startContent();
+      const { status, text } = await add(node, formOf({ x: "x" }), query);
+      expect(status).toBe(400);
+      expect(text).toContain(query.split("=")[0]);
+    },
+  );
 
   test("too many files and directories, and too many blocks: 400", async () => {
     await using node = await startContent({ addLimits: { entriesMax: 5 } });
@@ -433,6 +499,28 @@ describe("kubo-rpc-client 7.1.0, unmodified", () => {
     const progress: number[] = [];
     await client.add(bytesOf(2_000_000), { progress: (bytes) => progress.push(bytes) });
     expect(progress.at(-1)).toBe(2_000_000);
+  });
+
+  test("addAll of a tree as globSource gives it, and of a directory without files", async () => {
+    await using node = await startContent();
+    const client = createKuboClient({ url: `${node.url}/api/v0` });
+    const folder = await mkdtemp(join(tmpdir(), "holdfast-glob-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await mkdir(join(folder, "site/empty"), { recursive: true });
+    await writeFile(join(folder, "site/index.html"), "<p>hi");
+    await writeFile(join(folder, "site/big.bin"), bytesOf(700_000));
+    const added = new Map<string, string>();
+    const sources = globSource(folder, "**/*", { preserveMode: true, preserveMtime: true });
+    for await (const { path, cid } of client.addAll(sources as never)) added.set(path, cid.toString());
+    expect([...added.keys()].toSorted()).toEqual(["site", "site/big.bin", "site/empty", "site/index.html"]);
+    const page = await fetch(`${node.url}/ipfs/${added.get("site") ?? ""}/index.html`);
+    expect(await page.text()).toBe("<p>hi");
+    expect(node.pinnedRoots.list({ limit: 10 }).map(({ root }) => root.toString())).toEqual([
+      added.get("site"),
+    ]);
+
+    const [empty] = await Array.fromAsync(client.addAll([{ path: "e" }]));
+    expect(empty?.cid.toString()).toBe("QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn");
   });
 
   test("a refusal reaches the caller with its message", async () => {

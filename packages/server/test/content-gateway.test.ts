@@ -1,69 +1,18 @@
-import { writeFile, readdir } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { join } from "node:path";
 import { once } from "node:events";
 import { formatIpnsName } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import { describe, expect, test, vi } from "vitest";
-import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
-import { type AddEntry, addFiles } from "../src/content/add-files.ts";
-import { parseAddOptions } from "../src/content/add-options.ts";
-import type { Block, BlockStore } from "../src/content/block-store.ts";
+import type { Block } from "../src/content/block-store.ts";
 import { bytesOf, blockOf, cidOf } from "./support/blocks.ts";
+import { damageVault } from "./support/damage-vault.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
 import { ScriptedRouter } from "./support/scripted-router.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
+import { bytesFrom, comparableHeaders, get, makeDag } from "./support/gateway.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
 
 const IMMUTABLE = "public, max-age=29030400, immutable";
-
-/** Makes a DAG of files and gives its blocks to whoever shall have them. */
-async function makeDag(
-  files: Record<string, Uint8Array | string>,
-  query = "",
-): Promise<{ root: string; blocks: Block[]; cidOfPath: (path: string) => string }> {
-  const blocks: Block[] = [];
-  const memory = new MemoryBlockStore();
-  const store: BlockStore = {
-    get: (cid) => memory.get(cid),
-    has: (cid) => memory.has(cid),
-    put: async (more) => {
-      for (const { cid, bytes } of more) blocks.push({ cid, bytes: new Uint8Array(bytes) });
-      await memory.put(more);
-    },
-  };
-  async function* entries(): AsyncGenerator<AddEntry> {
-    for (const [path, content] of Object.entries(files)) {
-      yield { kind: "file", path: path === "" ? undefined : path, content: oneChunk(Buffer.from(content)) };
-    }
-  }
-  const added = await addFiles(entries(), store, parseAddOptions(new URLSearchParams(query)));
-  const [root] = added.roots;
-  if (root === undefined) throw new Error("nothing was added");
-  return {
-    root: root.toString(),
-    blocks,
-    cidOfPath: (path) => added.entries.find((entry) => entry.path === path)?.cid.toString() ?? "absent",
-  };
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-/** Follows nothing. */
-function get(
-  node: TestContent,
-  path: string,
-  headers: Record<string, string> = {},
-  method = "GET",
-): Promise<Response> {
-  return fetch(`${node.url}${path}`, { headers, method, redirect: "manual" });
-}
-
-async function bytesFrom(response: Response): Promise<Buffer> {
-  return Buffer.from(await response.arrayBuffer());
-}
 
 describe("files", () => {
   test("have the headers that caches and clients need", async () => {
@@ -99,9 +48,7 @@ describe("files", () => {
       expect(response.headers.get("access-control-allow-origin")).toBe("*");
       expect(Buffer.compare(await bytesFrom(response), bytes)).toBe(0);
       const head = await get(node, `/ipfs/${root}`, {}, "HEAD");
-      const comparable = ({ headers }: Response) =>
-        [...headers].filter(([name]) => !/^(date|x-request-id|connection|keep-alive)$/.test(name));
-      expect(comparable(head)).toEqual(comparable(response));
+      expect(comparableHeaders(head)).toEqual(comparableHeaders(response));
       expect(head.headers.get("content-length")).toBe(String(size));
       expect(await head.text()).toBe("");
     },
@@ -143,6 +90,9 @@ describe("files", () => {
     );
     expect((await get(node, `/ipfs/${root}?filename=x`)).headers.get("content-disposition")).toMatch(
       /^inline;/,
+    );
+    expect((await get(node, `/ipfs/${root}?download=true`)).headers.get("content-disposition")).toBe(
+      "attachment",
     );
   });
 
@@ -196,7 +146,6 @@ describe("ranges", () => {
     ["bytes=262140-262150", 262_140, 262_150],
     ["bytes=5-", 5, 699_999],
     ["bytes=-100000", 600_000, 699_999],
-    ["bytes=6-16,0-4", 6, 16],
     ["bytes=0-99999999", 0, 699_999],
   ] as const)("%s", async ([range, first, last]) => {
     await using node = await startContent();
@@ -232,9 +181,10 @@ describe("ranges", () => {
     expect(Buffer.compare(await bytesFrom(response), bytesOf(5_000_000).subarray(2_500_000, 2_500_011))).toBe(
       0,
     );
-    // The root, the leaf, and the first leaf for the type of an unknown extension.
-    expect(source.asked).toHaveLength(3);
+    // The root and the leaf; not the first leaf, which would tell the type but which nobody may have.
+    expect(source.asked).toHaveLength(2);
     expect(source.asked[1]?.root?.toString()).toBe(root);
+    expect(response.headers.get("content-type")).toBe("application/octet-stream");
   });
 });
 
@@ -275,11 +225,11 @@ describe("directories", () => {
     const page = await response.text();
     expect(page).toContain("Index of");
     expect(page).not.toContain("<script>");
-    const links = [...page.matchAll(/href="(\.\/[^"]*)"/g)].map(([, href = ""]) => href);
-    expect(links).toHaveLength(names.length);
-    const contents = await Promise.all(
-      links.map(async (href) => (await get(node, `/ipfs/${root}/${href.slice(2)}`)).text()),
+    const links = [...page.matchAll(/class="name"><a href="([^"]*)"/g)].map(([, href = ""]) =>
+      unescaped(href),
     );
+    expect(links).toHaveLength(names.length);
+    const contents = await Promise.all(links.map(async (href) => (await get(node, href)).text()));
     expect(contents.toSorted()).toEqual(names.map((name) => `content of ${name}`).toSorted());
     const etag = response.headers.get("etag") ?? "";
     expect(etag).toContain(root.toString());
@@ -298,14 +248,14 @@ describe("directories", () => {
     }
     expect(await (await get(node, `/ipfs/${root}/back%5Cslash`)).text()).toBe("odd");
     expect((await get(node, `/ipfs/${root}/absent`)).status).toBe(404);
-    expect((await (await get(node, `/ipfs/${root}/`)).text()).match(/<tr>/g)).toHaveLength(1202);
+    expect((await (await get(node, `/ipfs/${root}/`)).text()).match(/<tr>/g)).toHaveLength(1201);
   }, 60_000);
 
   test("an index.html that is a directory cannot be shown", async () => {
     await using node = await startContent();
     const { root, blocks } = await makeDag({ "d/index.html/x": "x" });
     await node.vault.put(blocks);
-    expect((await get(node, `/ipfs/${root}/`)).status).toBeGreaterThanOrEqual(400);
+    expect((await get(node, `/ipfs/${root}/`)).status).toBe(422);
   });
 });
 
@@ -343,8 +293,9 @@ describe("paths", () => {
     ["/ipns/notaname!", 400],
     [`/ipfs/${"b".repeat(5000)}`, 400],
     ["/ipfs/bafkqaaa/below", 404],
-    ["/ipfs/bafkqaaa?format=car", 406],
-    [`/ipfs/${cidOf(new Uint8Array([0xa0]), 0x71).toString()}`, 406],
+    ["/ipfs/bafkqaaa?format=dag-json", 406],
+    [`/ipfs/${cidOf(new Uint8Array(), 0x78).toString()}`, 406],
+    [`/ipfs/${cidOf(new Uint8Array(), 0x78).toString()}/below`, 406],
   ] as const)("%s: %i, never cacheable (P7)", async ([path, status]) => {
     await using node = await startContent();
     const response = await get(node, path);
@@ -389,6 +340,10 @@ describe("only-if-cached", () => {
     expect(source.asked).toHaveLength(0);
   });
 });
+
+function unescaped(html: string): string {
+  return html.replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
+}
 
 function cidOfText(blocks: readonly Block[], text: string): CID {
   const block = blocks.find(({ bytes }) => Buffer.from(bytes).includes(text));
@@ -513,8 +468,7 @@ describe("retrieval from a hostile or weak network", () => {
     const source = new ScriptedSource("s", blocks);
     await using node = await startContent({ sources: [source] });
     await node.vault.put(blocks);
-    const files = await readdir(node.vaultDirectory, { recursive: true, withFileTypes: true });
-    for (const file of files) if (file.isFile()) await writeFile(join(file.parentPath, file.name), "garbage");
+    await damageVault(node.vaultDirectory);
     expect(await (await get(node, `/ipfs/${root}`)).text()).toBe("hello");
     expect(source.asked).toHaveLength(1);
   });
@@ -592,7 +546,7 @@ describe("/ipns", () => {
     await publish(node, key, `/ipfs/${root}/site`, 1n);
     await publish(node, alias, `/ipns/${key.name.text}/p`, 1n);
     for (const base of ["base36", "base32", "base58btc"] as const) {
-      const response = await get(node, `/ipns/${formatIpnsName(key.name, base)}/p/a.txt`);
+      const response = await fetch(`${node.url}/ipns/${formatIpnsName(key.name, base)}/p/a.txt`);
       expect([base, await response.text()]).toEqual([base, "hello"]);
     }
     expect(await (await get(node, `/ipns/${alias.name.text}/a.txt`)).text()).toBe("hello");
@@ -602,7 +556,7 @@ describe("/ipns", () => {
   });
 
   test("an unknown name is 404, a malformed one 400, a loop an error, none of them cacheable", async () => {
-    await using node = await startContent();
+    await using node = await startContent({ routers: [new ScriptedRouter()] });
     const [a, b] = [createTestName(), createTestName()];
     await publish(node, a, `/ipns/${b.name.text}`, 1n);
     await publish(node, b, `/ipns/${a.name.text}`, 1n);
@@ -618,6 +572,14 @@ describe("/ipns", () => {
         "no-store",
       ]);
     }
+  });
+
+  test("without a network to ask, an unknown name may exist: 503, and routing says the same as ever", async () => {
+    await using node = await startContent();
+    const name = createTestName().name.text;
+    const response = await get(node, `/ipns/${name}`);
+    expect([response.status, response.headers.get("cache-control")]).toEqual([503, "no-store"]);
+    expect((await get(node, `/api/v0/routing/get?arg=/ipns/${name}`)).status).toBe(404);
   });
 
   test.for([{ "x-no-cache": "1" }, { "cache-control": "no-cache" }] as Record<string, string>[])(

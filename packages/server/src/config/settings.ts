@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { multiaddr } from "@multiformats/multiaddr";
+import { parseDns, parseDnslinkMap, parseGatewayHosts } from "./gateway-hosts.ts";
 import { parseListen } from "./listen.ts";
 
 /** One setting: its variable (in `holdfast.yaml`: the same name in lower case without `HOLDFAST_`), default and form. */
@@ -28,6 +29,9 @@ export const SETTINGS = {
   writeTokens: setting("HOLDFAST_WRITE_TOKENS", "", tokens),
   rateLimits: setting("HOLDFAST_RATE_LIMITS", "on", onOff),
   trustedProxies: setting("HOLDFAST_TRUSTED_PROXIES", "", list),
+  gatewayHosts: setting("HOLDFAST_GATEWAY_HOSTS", "localhost=subdomain", parseGatewayHosts),
+  dnslinkMap: setting("HOLDFAST_DNSLINK_MAP", "", parseDnslinkMap),
+  dns: setting("HOLDFAST_DNS", "system", parseDns),
   nodeName: setting("HOLDFAST_NODE_NAME", hostname(), text),
   hotRecordsBytesMax: setting(
     "HOLDFAST_HOT_RECORDS_BYTES_MAX",
@@ -39,6 +43,17 @@ export const SETTINGS = {
     String(256 * MIB),
     integer(MIB, 64 * 1024 * MIB),
   ),
+  blockCacheBytesMax: setting(
+    "HOLDFAST_BLOCK_CACHE_BYTES_MAX",
+    String(5 * 1024 * MIB),
+    zeroOr(integer(256 * MIB, 1024 * 1024 * MIB)),
+  ),
+  responseCacheBytesMax: setting(
+    "HOLDFAST_RESPONSE_CACHE_BYTES_MAX",
+    String(128 * MIB),
+    zeroOr(integer(MIB, 64 * 1024 * MIB)),
+  ),
+  trustlessGateways: setting("HOLDFAST_TRUSTLESS_GATEWAYS", "none", gatewayUrls),
   addBytesMax: setting("HOLDFAST_ADD_BYTES_MAX", String(1024 * MIB), integer(1, 1024 * 1024 * MIB)),
   logLevel: setting("HOLDFAST_LOG_LEVEL", "info", oneOf(...LOG_LEVELS)),
 } as const;
@@ -101,6 +116,11 @@ function integer(min: number, max: number): (value: string) => number {
   };
 }
 
+/** 0 turns the thing off. */
+function zeroOr(parse: (value: string) => number): (value: string) => number {
+  return (value) => (value === "0" ? 0 : parse(value));
+}
+
 function list(value: string): readonly string[] {
   return value
     .split(",")
@@ -123,6 +143,21 @@ function isMultiaddr(item: string): boolean {
     // Its message is about the library's own terms; ours says what is expected.
     return false;
   }
+}
+
+/** Base URLs; a query or a fragment has no place in them. */
+function gatewayUrls(value: string): readonly string[] {
+  if (value === "none") return [];
+  const items = list(value);
+  for (const item of items) {
+    const url = URL.canParse(item) ? new URL(item) : undefined;
+    const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+    if (!isHttp || url.search !== "" || url.hash !== "" || url.username !== "") {
+      throw new Error("is not a comma list of http(s) URLs without query, or none");
+    }
+  }
+  if (items.length === 0) throw new Error("is not a comma list of http(s) URLs without query, or none");
+  return items;
 }
 
 /** Undefined stands for the list that belongs to the network. */

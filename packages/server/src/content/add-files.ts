@@ -1,7 +1,9 @@
 import { HoldfastError } from "@holdfast/core";
+import { code as dagPbCode } from "@ipld/dag-pb";
 import {
   type ImportCandidate,
   importer,
+  type ImporterOptions,
   type InProgressImportResult,
   type WritableStorage,
 } from "ipfs-unixfs-importer";
@@ -9,8 +11,10 @@ import { fixedSize } from "ipfs-unixfs-importer/chunker";
 import { balanced, type FileLayout } from "ipfs-unixfs-importer/layout";
 import type { CID } from "multiformats/cid";
 import type { AddOptions } from "./add-options.ts";
+import { TreePaths } from "./add-tree-paths.ts";
 import { BlockBatch } from "./block-batch.ts";
 import type { BlockStore } from "./block-store.ts";
+import { createBlock } from "./dag-block.ts";
 
 /** As many links as Kubo puts in a file node (`Import.UnixFSFileMaxLinks`). */
 const FILE_LINKS_MAX = 174;
@@ -21,9 +25,16 @@ const BLOCK_COUNT_MAX = 200_000;
 /** Chunks of one file that are hashed and collected at once. */
 const CHUNKS_IN_FLIGHT = 8;
 
+const SHA2_256 = 0x12;
+
 /** What is to be added, in the order of arrival. A path has `/` between its segments; a nameless file has none. */
 export type AddEntry =
   | { readonly kind: "file"; readonly path: string | undefined; readonly content: AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: "symlink";
+      readonly path: string | undefined;
+      readonly target: AsyncIterable<Uint8Array>;
+    }
   | { readonly kind: "directory"; readonly path: string };
 
 export interface AddedEntry {
@@ -60,21 +71,41 @@ export async function addFiles(
   onProgress: OnProgress = () => {},
 ): Promise<Added> {
   const batch = new BlockBatch(options.onlyHash ? DISCARD : vault, { blockCountMax: BLOCK_COUNT_MAX });
-  const candidates = candidatesOf(entries, options, onProgress);
+  const tree = new TreePaths({ isWrapped: options.wrapWithDirectory });
+  const candidates = candidatesOf(entries, tree, options, onProgress);
   const added: AddedEntry[] = [];
   const roots: CID[] = [];
-  for await (const { path = "", cid, size } of importer(
-    candidates,
-    storageOf(batch),
-    importerOptions(options),
-  )) {
+  const importing = importerOptions(options);
+  if (options.wrapWithDirectory) importing.dagBuilder = namedByCid(importing);
+  for await (const { path = "", cid, size } of importer(candidates, storageOf(batch), importing)) {
     const isRoot = options.wrapWithDirectory ? path === "" : !path.includes("/");
     if (isRoot) roots.push(cid);
     const isNameless = path === "" && !options.wrapWithDirectory;
     added.push({ path: isNameless ? cid.toString() : path, cid, dagBytes: BigInt(size) });
   }
   await batch.finish();
-  return { entries: added, roots, cids: batch.cids };
+  return { entries: withEmptyDirectories(added, tree.sentDirectories, options), roots, cids: batch.cids };
+}
+
+/** The one block of a directory without entries. */
+const EMPTY_DIRECTORY = Uint8Array.of(0x0a, 0x02, 0x08, 0x01);
+
+/** The importer stores empty directories, but says nothing of those inside another one. */
+function withEmptyDirectories(
+  added: readonly AddedEntry[],
+  directories: readonly string[],
+  { cidVersion: version }: AddOptions,
+): readonly AddedEntry[] {
+  const said = new Set(added.map(({ path }) => path));
+  const missing = directories.filter((path) => !said.has(path));
+  if (missing.length === 0) return added;
+  const { cid } = createBlock(EMPTY_DIRECTORY, { version, codecCode: dagPbCode, hashCode: SHA2_256 });
+  const byParent = Map.groupBy(
+    missing.map((path): AddedEntry => ({ path, cid, dagBytes: BigInt(EMPTY_DIRECTORY.byteLength) })),
+    ({ path }) => path.slice(0, Math.max(0, path.lastIndexOf("/"))),
+  );
+  // Children before parents.
+  return added.flatMap((entry) => [...(byParent.get(entry.path) ?? []), entry]);
 }
 
 /** The importer only ever puts whole blocks. */
@@ -88,7 +119,7 @@ function storageOf(batch: BlockBatch): WritableStorage {
   };
 }
 
-function importerOptions(options: AddOptions): Parameters<typeof importer>[2] {
+function importerOptions(options: AddOptions): ImporterOptions {
   return {
     cidVersion: options.cidVersion,
     rawLeaves: options.rawLeaves,
@@ -100,6 +131,24 @@ function importerOptions(options: AddOptions): Parameters<typeof importer>[2] {
     // One after the other: the parts of a request body arrive in order, so a second file cannot be read before the first.
     fileImportConcurrency: 1,
     blockWriteConcurrency: CHUNKS_IN_FLIGHT,
+  };
+}
+
+/** In a directory that wraps everything, what has no name is called by its CID, which is known only when it is made. */
+function namedByCid(options: ImporterOptions): NonNullable<ImporterOptions["dagBuilder"]> {
+  const single = { ...options, wrapWithDirectory: false };
+  return async function* build(source, blockstore) {
+    for await (const candidate of source) {
+      const isNameless = candidate.path === undefined || candidate.path === "";
+      yield async () => {
+        const alone = "content" in candidate ? { content: candidate.content } : { ...candidate, path: "-" };
+        for await (const { cid, size, unixfs } of importer([alone], blockstore, { ...single })) {
+          const path = isNameless ? cid.toString() : (candidate.path ?? "");
+          return { cid, size, path, originalPath: path, ...(unixfs === undefined ? {} : { unixfs }) };
+        }
+        throw new TypeError("the importer makes something of every candidate");
+      };
+    }
   };
 }
 
@@ -124,24 +173,47 @@ async function* withoutContent(
 
 async function* candidatesOf(
   entries: AsyncIterable<AddEntry>,
+  tree: TreePaths,
   options: AddOptions,
   onProgress: OnProgress,
 ): AsyncGenerator<ImportCandidate> {
-  const tree = new TreePaths({ isWrapped: options.wrapWithDirectory });
   for await (const entry of entries) {
     if (entry.kind === "directory") {
       tree.addDirectory(entry.path);
       yield { path: entry.path };
       continue;
     }
-    const { path, content } = entry;
-    if (path === undefined) {
-      if (options.wrapWithDirectory) throw invalid("a file needs a name to be wrapped with a directory");
-    } else {
-      tree.addFile(path);
+    const { path } = entry;
+    if (path !== undefined) tree.addFile(path);
+    if (entry.kind === "symlink") {
+      yield { path: path ?? "", link: await targetOf(entry.target) };
+      continue;
     }
+    const { content } = entry;
     const watched = options.progress ? withProgress(content, path ?? "", onProgress) : content;
     yield { ...(path === undefined ? {} : { path }), content: watched };
+  }
+}
+
+/** As long as Linux allows one to be. */
+const SYMLINK_TARGET_BYTES_MAX = 4096;
+
+async function targetOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let targetBytes = 0;
+  for await (const chunk of chunks) {
+    targetBytes += chunk.byteLength;
+    if (targetBytes > SYMLINK_TARGET_BYTES_MAX) {
+      throw invalid(`the target of a symlink is longer than ${SYMLINK_TARGET_BYTES_MAX} bytes`);
+    }
+    pieces.push(chunk);
+  }
+  // Kubo makes a node of it that no reader takes for a symlink.
+  if (targetBytes === 0) throw invalid("a symlink without a target");
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(pieces));
+  } catch (cause) {
+    throw new HoldfastError("INVALID_ARGUMENT", "the target of a symlink is not UTF-8", { cause });
   }
 }
 
@@ -164,40 +236,6 @@ async function* withProgress(
     yield chunk;
   }
   if (saidBytes !== readBytes || readBytes === 0) await onProgress(path, readBytes);
-}
-
-/** Refuses trees in which one name would be two things: the importer would silently keep the last. */
-class TreePaths {
-  readonly #files = new Set<string>();
-  readonly #directories = new Set<string>();
-  readonly #isWrapped: boolean;
-
-  constructor(options: { readonly isWrapped: boolean }) {
-    this.#isWrapped = options.isWrapped;
-  }
-
-  addFile(path: string): void {
-    this.#addParents(path);
-    if (this.#directories.has(path)) throw invalid(`"${path}" was sent as a file and as a directory`);
-    // At the top nothing refers to a file by its name: several may share one, as several commands would.
-    if (!path.includes("/") && !this.#isWrapped) return;
-    if (this.#files.has(path)) throw invalid(`"${path}" was sent twice`);
-    this.#files.add(path);
-  }
-
-  addDirectory(path: string): void {
-    this.#addParents(path);
-    if (this.#files.has(path)) throw invalid(`"${path}" was sent as a file and as a directory`);
-    this.#directories.add(path);
-  }
-
-  #addParents(path: string): void {
-    for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
-      const parent = path.slice(0, end);
-      if (this.#files.has(parent)) throw invalid(`"${parent}" was sent as a file and as a directory`);
-      this.#directories.add(parent);
-    }
-  }
 }
 
 const DISCARD: BlockStore = {

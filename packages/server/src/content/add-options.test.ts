@@ -11,6 +11,8 @@ test("the defaults are those of Kubo's RPC", () => {
     wrapWithDirectory: false,
     onlyHash: false,
     progress: false,
+    pin: true,
+    pinName: undefined,
   });
 });
 
@@ -27,8 +29,14 @@ test("booleans are Go's, and an empty one means true", () => {
     expect(parse(`only-hash=${no}`).onlyHash).toBe(false);
 });
 
-test("unknown options, pin and stream-channels are ignored", () => {
-  expect(parse("pin=true&stream-channels=true&pin-name=x&whatever=1&trickle=false")).toEqual(parse(""));
+test("pins are made unless they are not wanted, and may have a name of 255 bytes", () => {
+  expect(parse("pin=false&pin-name=x")).toMatchObject({ pin: false, pinName: "x" });
+  expect(parse(`pin-name=${"n".repeat(255)}`).pinName).toHaveLength(255);
+  expect(() => parse(`pin-name=${"n".repeat(256)}`)).toThrow(/255 bytes/);
+});
+
+test("unknown options and stream-channels are ignored", () => {
+  expect(parse("pin=true&stream-channels=true&whatever=1&trickle=false")).toEqual(parse(""));
 });
 
 test.for([

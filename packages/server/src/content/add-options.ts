@@ -10,6 +10,8 @@ export interface AddOptions {
   readonly onlyHash: boolean;
   /** Lines that say how far it is, before the one with the CID. */
   readonly progress: boolean;
+  readonly pin: boolean;
+  readonly pinName: string | undefined;
 }
 
 /** Kubo's own bound (boxo chunker.ChunkSizeLimit): a leaf must fit in a block that peers accept. */
@@ -54,6 +56,8 @@ export function parseAddOptions(query: URLSearchParams): AddOptions {
     wrapWithDirectory: booleanOption(query, "wrap-with-directory") ?? false,
     onlyHash: booleanOption(query, "only-hash") ?? false,
     progress: booleanOption(query, "progress") ?? false,
+    pin: booleanOption(query, "pin") ?? true,
+    pinName: pinNameOf(query.get("pin-name")),
   };
 }
 
@@ -72,6 +76,18 @@ function chunkBytesOf(chunker: string | null): number {
     throw refused(`chunker "${chunker}": the size must be from 1 to ${CHUNK_BYTES_MAX} bytes`);
   }
   return chunkBytes;
+}
+
+/** Kubo's bound, in bytes. */
+const PIN_NAME_BYTES_MAX = 255;
+
+/** @throws HoldfastError `INVALID_ARGUMENT`. */
+export function pinNameOf(text: string | null): string | undefined {
+  if (text === null || text === "") return undefined;
+  if (Buffer.byteLength(text) > PIN_NAME_BYTES_MAX) {
+    throw refused(`pin name is longer than ${PIN_NAME_BYTES_MAX} bytes`);
+  }
+  return text;
 }
 
 function booleanOption(query: URLSearchParams, name: string): boolean | undefined {

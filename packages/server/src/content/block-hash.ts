@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { CID } from "multiformats/cid";
+import { create, type Digest } from "multiformats/hashes/digest";
 
 /** Multihash code of the identity "hash": the CID itself carries the bytes. */
 export const IDENTITY_CODE = 0x00;
@@ -19,6 +20,14 @@ const ALGORITHM_BY_CODE: Readonly<Record<number, string>> = {
 /** Whether a block of this CID can be checked here at all. */
 export function isHashSupported(cid: CID): boolean {
   return cid.multihash.code === IDENTITY_CODE || ALGORITHM_BY_CODE[cid.multihash.code] !== undefined;
+}
+
+/** The multihash of a block that is made here; undefined for a function that blocks cannot be checked with here. */
+export function multihashOf(code: number, bytes: Uint8Array): Digest<number, number> | undefined {
+  const algorithm = ALGORITHM_BY_CODE[code];
+  return algorithm === undefined
+    ? undefined
+    : create(code, Uint8Array.from(hash(algorithm, bytes, "buffer")));
 }
 
 /**

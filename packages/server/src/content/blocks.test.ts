@@ -1,22 +1,25 @@
 import { CID } from "multiformats/cid";
 import * as Digest from "multiformats/hashes/digest";
 import { expect, test, vi } from "vitest";
+import { MemoryBlockCache } from "../adapters/memory/block-cache.ts";
 import { MemoryBlockStore } from "../adapters/memory/block-store.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import { blockOf, bytesOf, cidOf } from "../../test/support/blocks.ts";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { ScriptedSource } from "../../test/support/scripted-source.ts";
+import type { BlockCache } from "./block-cache.ts";
 import { Blocks, type BlocksOptions } from "./blocks.ts";
 
 const never = new AbortController().signal;
 const A = blockOf("block a");
 const B = blockOf("block b");
+const C = blockOf("block c");
 
-function setUp(sources: readonly ScriptedSource[] = [], options: BlocksOptions = {}) {
+function setUp(sources: readonly ScriptedSource[] = [], options: BlocksOptions = {}, cache?: BlockCache) {
   const vault = new MemoryBlockStore();
   const metrics = new Metrics();
   const timers = new ManualClock();
-  const blocks = new Blocks({ vault, sources, metrics, timers }, options);
+  const blocks = new Blocks({ vault, ...(cache && { cache }), sources, metrics, timers }, options);
   return { vault, metrics, timers, blocks, counts: metrics.content };
 }
 
@@ -35,6 +38,48 @@ test("a block in the vault asks no source", async () => {
   expect(await blocks.get(A.cid, { signal: never })).toEqual(A.bytes);
   expect(source.asked).toHaveLength(0);
   expect(counts.blocksFromVault).toBe(1);
+});
+
+test("a retrieved block is kept in the cache, and found there when memory has forgotten it", async () => {
+  const source = new ScriptedSource("s", [A, B]);
+  const cache = new MemoryBlockCache({ bytesMax: 1 << 20 });
+  const { blocks, vault, counts } = setUp([source], { memoryBytesMax: 1 }, cache);
+  await vault.put([C]);
+  for (let i = 0; i < 3; i++) {
+    for (const block of [A, B, C])
+      expect(await blocks.get(block.cid, { signal: never })).toEqual(block.bytes);
+  }
+  expect(source.asked).toHaveLength(2);
+  expect(counts).toMatchObject({ blocksFromSources: 2, blocksFromCache: 4, blocksFromVault: 3 });
+  // What is durable already takes no room in the cache.
+  expect([A, B, C].map(({ cid }) => cache.has(cid))).toEqual([true, true, false]);
+  expect(await blocks.isHeld(A.cid)).toBe(true);
+});
+
+test("what did not hash to its CID never gets into the cache", async () => {
+  const source = new ScriptedSource("s", [A]);
+  source.behaviour = "lies";
+  const cache = new MemoryBlockCache({ bytesMax: 1 << 20 });
+  const { blocks } = setUp([source], {}, cache);
+  await expect(blocks.get(A.cid, { signal: never })).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
+  expect(cache.has(A.cid)).toBe(false);
+});
+
+test("who reads is told whether a source was needed, also when somebody else had asked it", async () => {
+  const source = new ScriptedSource("s", [A]);
+  source.hold();
+  const { blocks, vault } = setUp([source]);
+  await vault.put([B]);
+  const told: string[] = [];
+  const read = (cid: CID, label: string): Promise<Uint8Array> =>
+    blocks.get(cid, { signal: never, onRetrieved: () => told.push(label) });
+  const [first, second] = [read(A.cid, "first"), read(A.cid, "second")];
+  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  source.release();
+  await Promise.all([first, second]);
+  await read(A.cid, "from memory");
+  await read(B.cid, "from the vault");
+  expect(told.sort()).toEqual(["first", "second"]);
 });
 
 test("R24: the same bytes are one block under every codec", async () => {

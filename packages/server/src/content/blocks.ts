@@ -3,6 +3,7 @@ import type { CID } from "multiformats/cid";
 import { systemClock, type Timers } from "../telemetry/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { blockKeyOf, IDENTITY_CODE, isHashSupported } from "./block-hash.ts";
+import type { BlockCache } from "./block-cache.ts";
 import type { BlockSource } from "./block-source.ts";
 import type { BlockStore } from "./block-store.ts";
 import { MemoryCache, ownBytes } from "./memory-cache.ts";
@@ -14,6 +15,8 @@ const IDENTITY_BYTES_MAX = 128;
 export interface BlocksParts {
   /** Durable blocks. */
   readonly vault: BlockStore;
+  /** Where retrieved blocks are kept that memory has no room for. Default: nowhere. */
+  readonly cache?: BlockCache;
   /** Asked in this order. */
   readonly sources: readonly BlockSource[];
   readonly metrics: Pick<Metrics, "content">;
@@ -33,6 +36,14 @@ export interface GetBlockOptions {
   readonly signal: AbortSignal;
   /** The root of the DAG that is being read; helps sources to find peers that have it. */
   readonly root?: CID;
+  /** Called when the bytes were not held here: a source gave them, to this call or to one that it joined. */
+  readonly onRetrieved?: () => void;
+}
+
+interface Look {
+  readonly root: CID | undefined;
+  readonly signal: AbortSignal;
+  readonly onRetrieval: () => void;
 }
 
 /** One look for one block, shared by all who wait for it. */
@@ -40,10 +51,12 @@ interface Flight {
   readonly bytes: Promise<Uint8Array>;
   readonly abort: AbortController;
   waiters: number;
+  /** A source is asked. */
+  isRetrieval: boolean;
 }
 
 /**
- * The bytes of a block, from the nearest place that has it: the CID itself, memory, vault, sources. What it returns hashes
+ * The bytes of a block, from the nearest place that has it: the CID itself, memory, vault, cache, sources. What it returns hashes
  * to the CID, wherever it came from (R17). No lock is held while a source is asked: a read of a cached block never waits
  * for the network (P6).
  */
@@ -84,11 +97,10 @@ export class Blocks {
         `blocks with the hash function 0x${cid.multihash.code.toString(16)} cannot be verified here`,
       );
     }
-    return this.#join(
-      key,
-      this.#flights.get(key) ?? this.#startFlight(key, cid, options.root),
-      options.signal,
-    );
+    const flight = this.#flights.get(key) ?? this.#startFlight(key, cid, options.root);
+    const bytes = await this.#join(key, flight, options.signal);
+    if (flight.isRetrieval) options.onRetrieved?.();
+    return bytes;
   }
 
   /** Whether {@link get} would answer without asking a source. Says nothing about the block's children. */
@@ -96,37 +108,53 @@ export class Blocks {
     return (
       cid.multihash.code === IDENTITY_CODE ||
       this.#memory.has(blockKeyOf(cid)) ||
+      this.#parts.cache?.has(cid) === true ||
       (await this.#parts.vault.has(cid))
     );
   }
 
   #startFlight(key: string, cid: CID, root: CID | undefined): Flight {
     const abort = new AbortController();
-    const bytes = this.#look(key, cid, root, abort.signal).finally(() => this.#endFlight(key, flight));
-    const flight: Flight = { bytes, abort, waiters: 0 };
+    const onRetrieval = (): void => {
+      flight.isRetrieval = true;
+    };
+    const bytes = this.#look(key, cid, { root, signal: abort.signal, onRetrieval }).finally(() =>
+      this.#endFlight(key, flight),
+    );
+    const flight: Flight = { bytes, abort, waiters: 0, isRetrieval: false };
     this.#flights.set(key, flight);
     // Everybody may have left when it fails.
     bytes.catch(() => {});
     return flight;
   }
 
-  async #look(key: string, cid: CID, root: CID | undefined, signal: AbortSignal): Promise<Uint8Array> {
-    const { vault, metrics } = this.#parts;
-    const held = await vault.get(cid);
-    if (held !== undefined) metrics.content.blocksFromVault++;
-    const bytes = ownBytes(held ?? (await this.#retrieve(cid, root, signal)));
+  async #look(key: string, cid: CID, how: Look): Promise<Uint8Array> {
+    const bytes = ownBytes((await this.#held(cid)) ?? (await this.#retrieve(cid, how)));
     this.#memory.set(key, bytes);
     return bytes;
   }
 
-  async #retrieve(cid: CID, root: CID | undefined, signal: AbortSignal): Promise<Uint8Array> {
-    const { sources, metrics } = this.#parts;
+  async #held(cid: CID): Promise<Uint8Array | undefined> {
+    const { vault, cache, metrics } = this.#parts;
+    const stored = await vault.get(cid);
+    if (stored !== undefined) {
+      metrics.content.blocksFromVault++;
+      return stored;
+    }
+    const cached = await cache?.get(cid);
+    if (cached !== undefined) metrics.content.blocksFromCache++;
+    return cached;
+  }
+
+  async #retrieve(cid: CID, { root, signal, onRetrieval }: Look): Promise<Uint8Array> {
+    const { sources, cache, metrics } = this.#parts;
+    onRetrieval();
     if (this.#retrievals >= this.#retrievalsMax) {
       throw new HoldfastError("OVERLOADED", "too many blocks are being retrieved");
     }
     this.#retrievals++;
     try {
-      const bytes = await retrieveBlock(cid, sources, {
+      const retrieved = await retrieveBlock(cid, sources, {
         ...(root === undefined ? {} : { root }),
         signal,
         staggerMs: this.#staggerMs,
@@ -134,6 +162,8 @@ export class Blocks {
         onCorrupt: () => metrics.content.blocksCorrupt++,
       });
       metrics.content.blocksFromSources++;
+      const bytes = ownBytes(retrieved);
+      cache?.add({ cid, bytes });
       return bytes;
     } finally {
       this.#retrievals--;

@@ -1,4 +1,12 @@
+import type { IpnsName, IpnsRecord } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
+
+interface ReadBlockOptions {
+  readonly signal: AbortSignal;
+  readonly root?: CID;
+  /** Called when the bytes were not held here and had to be retrieved. */
+  readonly onRetrieved?: () => void;
+}
 
 /** What the gateway needs of `content/`. */
 export interface BlockReader {
@@ -7,22 +15,34 @@ export interface BlockReader {
    *
    * @throws HoldfastError `CONTENT_NOT_FOUND`, `CONTENT_UNSUPPORTED`, `BACKEND_UNAVAILABLE`, …; the signal's reason when it aborts.
    */
-  get(cid: CID, options: { readonly signal: AbortSignal; readonly root?: CID }): Promise<Uint8Array>;
+  get(cid: CID, options: ReadBlockOptions): Promise<Uint8Array>;
   /** Whether {@link get} would answer without a network. */
   isHeld(cid: CID): Promise<boolean>;
+}
+
+export interface ResolveNameOptions {
+  readonly signal: AbortSignal;
+  /** `first`: routing is asked before the stored record is used. */
+  readonly ask?: "if-absent" | "first";
 }
 
 /** What the gateway needs of `records/`. */
 export interface NameResolver {
   /**
-   * Follows `/ipns/{name}` to an `/ipfs/…` path.
+   * Follows `/ipns/{name}` or `/ipns/{domain}` to an `/ipfs/…` path.
    *
-   * @param options.ask `first`: routing is asked before the stored record is used.
    * @returns `maxAgeMs`: how long the answer may be reused.
-   * @throws HoldfastError `INVALID_NAME`, `INVALID_PATH`, `RECORD_NOT_FOUND`, …
+   * @throws HoldfastError `INVALID_NAME`, `INVALID_PATH`, `RECORD_NOT_FOUND` (`details.asked` is false when there was no
+   *   network to ask, so that the name may well exist), …
    */
   resolvePath(
     path: string,
-    options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
+    options: ResolveNameOptions,
   ): Promise<{ readonly path: string; readonly maxAgeMs: number }>;
+
+  /** The record of a name itself. @throws HoldfastError as {@link resolvePath}. */
+  resolve(
+    name: IpnsName,
+    options: ResolveNameOptions,
+  ): Promise<{ readonly stored: { readonly record: IpnsRecord } }>;
 }

@@ -1,12 +1,15 @@
-import { type GatewayAnswer, WHOLE_BODY_BYTES_MAX } from "./answer.ts";
+import { createHash } from "node:crypto";
 import { HoldfastError } from "@holdfast/core";
+import { type GatewayAnswer, WHOLE_BODY_BYTES_MAX } from "./answer.ts";
 import { type ByteRange, parseRange } from "./byte-range.ts";
-import { isSameRange, matchesEtag } from "./etags.ts";
+import { isSameRange, isUnmodifiedSince, matchesEtag } from "./etags.ts";
+import { begun, collect } from "./streams.ts";
 
 /** The request headers that choose what of a representation is sent. */
 export interface Conditions {
   readonly method: "GET" | "HEAD";
   readonly ifNoneMatch: string | undefined;
+  readonly ifModifiedSince: string | undefined;
   readonly ifRange: string | undefined;
   readonly range: string | undefined;
 }
@@ -15,64 +18,111 @@ export interface Conditions {
 export interface Representation {
   readonly size: number;
   readonly etag: string;
+  /** When it was changed, ms since the Unix epoch, if its maker noted that. */
+  readonly mtimeMs?: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Called after the conditions were decided, so that a 304 costs no reading. */
-  contentType(): Promise<string>;
+  /** Called after the conditions were decided, so that a 304 costs no reading. @param firstByte of what is sent. */
+  contentType(firstByte: number): Promise<string>;
   read(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
 /**
- * 200, 206, 304 or 416. The first bytes have been read when it returns, and all of them when they are few: what fails
- * until then fails with a proper status.
+ * 200, 206 (with `multipart/byteranges` for several ranges), 304 or 416. The first bytes have been read when it returns, and
+ * all of them when they are few: what fails until then fails with a proper status.
  *
  * @throws HoldfastError `INVALID_ARGUMENT` for a malformed range, and what reading throws.
  */
 export async function answerBytes(what: Representation, conditions: Conditions): Promise<GatewayAnswer> {
-  const headers = { ...what.headers, etag: what.etag };
-  if (matchesEtag(conditions.ifNoneMatch, [what.etag])) return { status: 304, headers, body: undefined };
-  const wanted = parseRange(
-    isSameRange(conditions.ifRange, what.etag) ? conditions.range : undefined,
-    what.size,
-  );
+  const lastModified = what.mtimeMs === undefined ? undefined : new Date(what.mtimeMs).toUTCString();
+  const headers = {
+    ...what.headers,
+    etag: what.etag,
+    ...(lastModified === undefined ? {} : { "last-modified": lastModified }),
+  };
+  if (isNotModified(what, conditions)) return { status: 304, headers, body: undefined };
+  const isCurrent = isSameRange(conditions.ifRange, { etag: what.etag, lastModified });
+  const wanted = parseRange(isCurrent ? conditions.range : undefined, what.size);
   if (wanted === "malformed") throw new HoldfastError("INVALID_ARGUMENT", "the Range header is malformed");
   if (wanted === "unsatisfiable") return unsatisfiable(what.size);
-  const range = wanted === "everything" ? { first: 0, last: what.size - 1 } : wanted;
-  const bodyBytes = range.last - range.first + 1;
-  const all = {
-    ...headers,
-    "content-type": await what.contentType(),
-    "content-length": String(bodyBytes),
-    "accept-ranges": "bytes",
+  const [first, ...more] = wanted === "everything" ? [] : wanted;
+  const contentType = await what.contentType(first?.first ?? 0);
+  const all = { ...headers, "accept-ranges": "bytes" };
+  if (first === undefined) {
+    const range = { first: 0, last: what.size - 1 };
+    return bodyAnswer(
+      200,
+      { ...all, "content-type": contentType },
+      what.size,
+      () => what.read(range),
+      conditions,
+    );
+  }
+  if (more.length === 0) {
+    const ranged = { ...all, "content-type": contentType, "content-range": contentRange(first, what.size) };
+    return bodyAnswer(206, ranged, first.last - first.first + 1, () => what.read(first), conditions);
+  }
+  return answerParts(what, { ranges: [first, ...more], contentType, headers: all }, conditions);
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9110#name-precedence-of-preconditions If-None-Match decides alone when it is there. */
+function isNotModified(what: Representation, { ifNoneMatch, ifModifiedSince }: Conditions): boolean {
+  if (ifNoneMatch !== undefined) return matchesEtag(ifNoneMatch, [what.etag]);
+  return isUnmodifiedSince(ifModifiedSince, what.mtimeMs);
+}
+
+async function bodyAnswer(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  bodyBytes: number,
+  read: () => AsyncIterable<Uint8Array>,
+  { method }: Conditions,
+): Promise<GatewayAnswer> {
+  const all = { ...headers, "content-length": String(bodyBytes) };
+  if (method === "HEAD") return { status, headers: all, body: undefined };
+  return {
+    status,
+    headers: all,
+    body: bodyBytes <= WHOLE_BODY_BYTES_MAX ? await collect(read()) : await begun(read()),
   };
-  const body = conditions.method === "HEAD" ? undefined : await begun(what.read(range), bodyBytes);
-  if (wanted === "everything") return { status: 200, headers: all, body };
-  const contentRange = `bytes ${range.first}-${range.last}/${what.size}`;
-  return { status: 206, headers: { ...all, "content-range": contentRange }, body };
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9110#name-media-type-multipart-byteran */
+async function answerParts(
+  what: Representation,
+  parts: {
+    readonly ranges: readonly ByteRange[];
+    readonly contentType: string;
+    readonly headers: Readonly<Record<string, string>>;
+  },
+  conditions: Conditions,
+): Promise<GatewayAnswer> {
+  // A hash of the tag: equal requests get equal answers, and no content can contain a hash of its own hash.
+  const boundary = createHash("sha256").update(what.etag).digest("hex").slice(0, 40);
+  const heads = parts.ranges.map(
+    (range, index) =>
+      `${index === 0 ? "" : "\r\n"}--${boundary}\r\nContent-Type: ${parts.contentType}\r\n` +
+      `Content-Range: ${contentRange(range, what.size)}\r\n\r\n`,
+  );
+  const end = `\r\n--${boundary}--\r\n`;
+  const textBytes = [...heads, end].reduce((sum, text) => sum + Buffer.byteLength(text, "latin1"), 0);
+  const rangeBytes = parts.ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const read = async function* (): AsyncGenerator<Uint8Array> {
+    for (const [index, range] of parts.ranges.entries()) {
+      yield Buffer.from(heads[index] ?? "", "latin1");
+      yield* what.read(range);
+    }
+    yield Buffer.from(end, "latin1");
+  };
+  const headers = { ...parts.headers, "content-type": `multipart/byteranges; boundary=${boundary}` };
+  return bodyAnswer(206, headers, textBytes + rangeBytes, read, conditions);
+}
+
+function contentRange({ first, last }: ByteRange, size: number): string {
+  return `bytes ${first}-${last}/${size}`;
 }
 
 /** Not an error to be explained: the header is the answer. */
 function unsatisfiable(size: number): GatewayAnswer {
   const headers = { "content-range": `bytes */${size}`, "cache-control": "no-store", "content-length": "0" };
   return { status: 416, headers, body: new Uint8Array() };
-}
-
-async function begun(
-  chunks: AsyncIterable<Uint8Array>,
-  bodyBytes: number,
-): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  if (bodyBytes <= WHOLE_BODY_BYTES_MAX) return collect(chunks);
-  const iterator = chunks[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  return (async function* () {
-    if (first.done !== true) yield first.value;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  })();
-}
-
-/** One chunk is passed on as it is, without a copy. */
-export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  const [only] = all;
-  return only !== undefined && all.length === 1 ? only : Buffer.concat(all);
 }

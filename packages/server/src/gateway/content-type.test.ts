@@ -11,6 +11,7 @@ test.for([
   ["x.svg", "image/svg+xml"],
   ["x.json", "application/json"],
   ["x.wasm", "application/wasm"],
+  ["text.bin", "application/octet-stream"],
   ["x", undefined],
   [".", undefined],
   ["", undefined],
@@ -45,6 +46,14 @@ test.for([
   ["", "text/plain; charset=utf-8"],
   ["tab\tand\r\nlines", "text/plain; charset=utf-8"],
   ["bin\x00ary", "application/octet-stream"],
+  ['{"a":1}', "application/json"],
+  [' [1, "x", {"y": null}]\n', "application/json"],
+  ["{}", "application/json"],
+  ['{"a":1}\n{"b":2}', "text/plain; charset=utf-8"],
+  ["[link](there)", "text/plain; charset=utf-8"],
+  ["{ margin: 0 }", "text/plain; charset=utf-8"],
+  ['"only text"', "text/plain; charset=utf-8"],
+  ["42", "text/plain; charset=utf-8"],
 ] as const)("the bytes %j are %s", ([text, type]) => {
   expect(sniffType(Buffer.from(text, "latin1"))).toBe(type);
 });
@@ -53,6 +62,22 @@ test("only the first bytes count", () => {
   expect(sniffType(Buffer.concat([Buffer.alloc(SNIFF_BYTES, "a"), Buffer.from([0])]))).toBe(
     "text/plain; charset=utf-8",
   );
+});
+
+test("the beginning of a JSON text is JSON, wherever it is cut; other text is not", () => {
+  const json = fc.json({ maxDepth: 6 }).map((text) => `[${text},`);
+  fc.assert(
+    fc.property(json, (text) => {
+      const head = text.repeat(Math.ceil(600 / text.length)).slice(0, SNIFF_BYTES);
+      // Characters beyond latin1 would be cut in the middle; JSON may escape them.
+      const bytes = Buffer.from(head.replaceAll(/[^\x20-\x7e]/g, "x"));
+      expect(sniffType(bytes)).toBe("application/json");
+      expect(sniffType(Buffer.concat([Buffer.from("[a "), bytes]))).toBe("text/plain; charset=utf-8");
+    }),
+    { numRuns: 300, seed: 3 },
+  );
+  const lines = Buffer.from('{"a":1}\n'.repeat(100));
+  expect(sniffType(lines.subarray(0, SNIFF_BYTES))).toBe("text/plain; charset=utf-8");
 });
 
 test("whatever the bytes, the type is a header value", () => {

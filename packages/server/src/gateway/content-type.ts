@@ -3,6 +3,7 @@ const TYPE_BY_EXTENSION: Readonly<Record<string, string>> = {
   aac: "audio/aac",
   apng: "image/apng",
   avif: "image/avif",
+  bin: "application/octet-stream",
   bmp: "image/bmp",
   bz2: "application/x-bzip2",
   car: "application/vnd.ipld.car",
@@ -75,6 +76,9 @@ const TYPE_BY_EXTENSION: Readonly<Record<string, string>> = {
 /** As much of a file as its type is guessed from. */
 export const SNIFF_BYTES = 512;
 
+/** For bytes of which nothing is known. */
+export const UNKNOWN_TYPE = "application/octet-stream";
+
 /** The type that a file name's extension says, or undefined. */
 export function typeOfName(name: string): string | undefined {
   const [, extension] = /\.([a-z0-9]{1,11})$/i.exec(name) ?? [];
@@ -107,7 +111,10 @@ const SIGNATURES: readonly { readonly at: number; readonly magic: string; readon
   { at: 0, magic: "wOF2", type: "font/woff2" },
 ];
 
-/** Guesses the type from the first {@link SNIFF_BYTES} of a file, after the rules of mimesniff for what the web shows. */
+/**
+ * Guesses the type from the first {@link SNIFF_BYTES} of a file, after the rules of mimesniff for what the web shows; and JSON,
+ * which clients want named. Fewer bytes are a whole file.
+ */
 export function sniffType(head: Uint8Array): string {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.byteLength, SNIFF_BYTES)).toString(
     "latin1",
@@ -115,7 +122,8 @@ export function sniffType(head: Uint8Array): string {
   const signature = SIGNATURES.find(({ at, magic }) => hasMagic(text, at, magic));
   if (signature !== undefined) return signature.type;
   // eslint-disable-next-line no-control-regex -- control characters are what tells binary from text
-  if (/[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/.test(text)) return "application/octet-stream";
+  if (/[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/.test(text)) return UNKNOWN_TYPE;
+  if (looksLikeJson(text, head.byteLength < SNIFF_BYTES)) return "application/json";
   const start = text
     .replace(/^\xef\xbb\xbf/, "")
     .trimStart()
@@ -138,4 +146,37 @@ function hasMagic(text: string, at: number, magic: string): boolean {
     if (magic[i] !== "?" && magic[i] !== text[at + i]) return false;
   }
   return true;
+}
+
+/** One JSON token with the white space before it: `1` opens, `2` closes. */
+const JSON_TOKEN =
+  /\s*(?:([{[])|([}\]])|[,:]|"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|true|false|null)/iy;
+/** The end of the head may cut a token. */
+const CUT_JSON_TOKEN = /^\s*(?:"(?:[^"\\]|\\.)*\\?|-?[\d.e+-]*|[a-z]{0,4})$/i;
+
+/** Whether the text is, or could be the beginning of, one JSON object or list. Nothing else of JSON can be told from text. */
+function looksLikeJson(text: string, isWhole: boolean): boolean {
+  if (!/^\s*[{[]/.test(text)) return false;
+  if (isWhole) return isJson(text);
+  let depth = 0;
+  JSON_TOKEN.lastIndex = 0;
+  for (let at = 0; at < text.length; at = JSON_TOKEN.lastIndex) {
+    const [token, opens, closes] = JSON_TOKEN.exec(text) ?? [];
+    if (token === undefined) return CUT_JSON_TOKEN.test(text.slice(at));
+    // It is over, and something follows: lines of JSON, or a program.
+    if (depth === 0 && at > 0) return false;
+    if (opens !== undefined) depth++;
+    if (closes !== undefined) depth--;
+  }
+  return true;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    // That it is not JSON is the answer.
+    return false;
+  }
 }

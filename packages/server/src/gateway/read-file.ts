@@ -1,24 +1,19 @@
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
+import type { ByteRange } from "./byte-range.ts";
 import type { Retrieval } from "./retrieval.ts";
-import { decodeUnixfsNode, type UnixfsNode } from "./unixfs-node.ts";
+import { decodeUnixfsNode, type FileNode } from "./unixfs-node.ts";
+import { type Visit, walkBlocks } from "./walk-blocks.ts";
 
-/** Blocks that are read ahead of the one that is being sent: hides the latency of sources and of the disk. */
-const AHEAD_BLOCKS = 8;
-/** Bound on what is read ahead, by the sizes that the parents claim. */
-const AHEAD_BYTES = 8 * 1024 * 1024;
 /** Balanced trees of 174 links reach 2^53 bytes at a depth of 6; a chain of nodes would recurse without end. */
 const DEPTH_MAX = 64;
 
-type FileNode = Extract<UnixfsNode, { kind: "file" }>;
-
-/** A part of the file that has not been sent. `offset` is where it begins in the file. */
+/** A part of the file. `offset` is where it begins in the file. */
 interface Piece {
   readonly cid: CID;
   readonly offset: number;
-  readonly size: number;
+  readonly bytesHint: number;
   readonly depth: number;
-  bytes?: Promise<Uint8Array>;
 }
 
 /**
@@ -30,67 +25,56 @@ interface Piece {
  */
 export async function* readFile(
   file: FileNode,
-  range: { readonly first: number; readonly last: number },
+  range: ByteRange,
   retrieval: Retrieval,
 ): AsyncGenerator<Uint8Array> {
   const own = cut(file.own, 0, range);
   if (own.byteLength > 0) yield own;
-  const pieces = piecesOf(file, 0, 0, range);
-  for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
-    const arriving = readAhead([piece, ...pieces.slice(0, AHEAD_BLOCKS)], retrieval);
-    const node = decodeUnixfsNode(piece.cid, await arriving);
-    if (node.kind !== "file" || node.size !== piece.size) {
-      throw new HoldfastError(
-        "CONTENT_UNSUPPORTED",
-        `${piece.cid.toString()} is not the part of the file that its parent claims`,
-      );
-    }
-    const bytes = cut(node.own, piece.offset, range);
-    if (bytes.byteLength > 0) yield bytes;
-    if (node.parts.length === 0) continue;
-    if (piece.depth >= DEPTH_MAX)
-      throw new HoldfastError("CONTENT_UNSUPPORTED", "the file is nested too deeply");
-    pieces.unshift(...piecesOf(node, piece.offset, piece.depth + 1, range));
+  for await (const { stop, bytes } of walkFile(file, range, retrieval)) {
+    const part = cut(decodePiece(stop, bytes).own, stop.offset, range);
+    if (part.byteLength > 0) yield part;
   }
 }
 
-/** The parts that hold something of the range. Empty ones never do, so a tree of them cannot keep us busy. */
-function piecesOf(
+/** The blocks below a file's first one that hold something of the range, in depth-first order. Throws as {@link readFile}. */
+export function walkFile(
   file: FileNode,
-  offset: number,
-  depth: number,
-  range: { readonly first: number; readonly last: number },
-): Piece[] {
+  range: ByteRange,
+  retrieval: Retrieval,
+): AsyncGenerator<Visit<Piece>> {
+  const expand = (piece: Piece, bytes: Uint8Array): Piece[] => {
+    const node = decodePiece(piece, bytes);
+    if (node.parts.length === 0) return [];
+    if (piece.depth >= DEPTH_MAX)
+      throw new HoldfastError("CONTENT_UNSUPPORTED", "the file is nested too deeply");
+    return piecesOf(node, piece.offset, piece.depth + 1, range);
+  };
+  return walkBlocks(piecesOf(file, 0, 0, range), expand, retrieval);
+}
+
+function decodePiece(piece: Piece, bytes: Uint8Array): FileNode {
+  const node = decodeUnixfsNode(piece.cid, bytes);
+  if (node.kind === "file" && node.size === piece.bytesHint) return node;
+  throw new HoldfastError(
+    "CONTENT_UNSUPPORTED",
+    `${piece.cid.toString()} is not the part of the file that its parent claims`,
+  );
+}
+
+/** The parts that hold something of the range. Empty ones never do, so a tree of them cannot keep us busy. */
+function piecesOf(file: FileNode, offset: number, depth: number, range: ByteRange): Piece[] {
   const pieces: Piece[] = [];
   let at = offset + file.own.byteLength;
   for (const { cid, size } of file.parts) {
     if (at > range.last) break;
-    if (size > 0 && at + size > range.first) pieces.push({ cid, offset: at, size, depth });
+    if (size > 0 && at + size > range.first) pieces.push({ cid, offset: at, bytesHint: size, depth });
     at += size;
   }
   return pieces;
 }
 
-/** Starts reading the first piece and some after it; returns the first one's bytes. */
-function readAhead(pieces: readonly Piece[], retrieval: Retrieval): Promise<Uint8Array> {
-  let aheadBytes = 0;
-  for (const piece of pieces) {
-    if (aheadBytes > AHEAD_BYTES) break;
-    aheadBytes += piece.size;
-    if (piece.bytes !== undefined) continue;
-    piece.bytes = retrieval.get(piece.cid);
-    // Its turn may never come, when the client leaves or an earlier block fails.
-    piece.bytes.catch(() => {});
-  }
-  return pieces[0]?.bytes ?? Promise.resolve(new Uint8Array());
-}
-
 /** What of the bytes, which begin at `offset` in the file, is in the range. */
-function cut(
-  bytes: Uint8Array,
-  offset: number,
-  range: { readonly first: number; readonly last: number },
-): Uint8Array {
+function cut(bytes: Uint8Array, offset: number, range: ByteRange): Uint8Array {
   const start = Math.max(0, range.first - offset);
   const end = Math.min(bytes.byteLength, range.last + 1 - offset);
   if (start >= end) return bytes.subarray(0, 0);

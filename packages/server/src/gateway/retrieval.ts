@@ -1,12 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
-import { systemClock, type Timers } from "../telemetry/clock.ts";
+import { type Clock, systemClock, type Timers } from "../telemetry/clock.ts";
 import type { BlockReader } from "./block-reader.ts";
-
-/** A block is not held here, and the client forbade to ask for it. */
-export class NotHeldError extends Error {
-  override readonly name = "NotHeldError";
-}
 
 /**
  * The reading done for one request: it ends when the client goes away, when the request is over, or when no block has
@@ -14,24 +9,25 @@ export class NotHeldError extends Error {
  */
 export class Retrieval implements Disposable {
   readonly signal: AbortSignal;
+  readonly clock: Clock & Timers;
   readonly #blocks: BlockReader;
   readonly #abort = new AbortController();
   readonly #timeoutMs: number;
-  readonly #onlyHeld: boolean;
-  readonly #timers: Timers;
+  /** No network: what is not held is `CONTENT_NOT_HELD`. */
+  readonly onlyHeld: boolean;
   #cancelTimer = (): void => {};
   #waiting = 0;
   #root: CID | undefined;
 
-  /** @param options.onlyHeld no network: a block that is not held throws {@link NotHeldError}. */
+  /** @param options.onlyHeld no network: a block that is not held throws `CONTENT_NOT_HELD`. */
   constructor(
     blocks: BlockReader,
-    options: { readonly timeoutMs: number; readonly onlyHeld: boolean; readonly timers?: Timers },
+    options: { readonly timeoutMs: number; readonly onlyHeld: boolean; readonly clock?: Clock & Timers },
   ) {
     this.#blocks = blocks;
     this.#timeoutMs = options.timeoutMs;
-    this.#onlyHeld = options.onlyHeld;
-    this.#timers = options.timers ?? systemClock;
+    this.onlyHeld = options.onlyHeld;
+    this.clock = options.clock ?? systemClock;
     this.signal = this.#abort.signal;
   }
 
@@ -42,8 +38,12 @@ export class Retrieval implements Disposable {
 
   /** @throws HoldfastError as {@link BlockReader.get}, and `UPSTREAM_TIMEOUT` without progress. */
   async get(cid: CID): Promise<Uint8Array> {
-    if (this.#onlyHeld && !(await this.#blocks.isHeld(cid)))
-      throw new NotHeldError("the block is not held here");
+    if (this.onlyHeld && !(await this.#blocks.isHeld(cid))) {
+      throw new HoldfastError(
+        "CONTENT_NOT_HELD",
+        `${cid.toString()} is not held here, and the request said only-if-cached`,
+      );
+    }
     const root = this.#root;
     this.#waiting++;
     if (this.#waiting === 1) this.#startTimer();
@@ -59,6 +59,11 @@ export class Retrieval implements Disposable {
     }
   }
 
+  /** Whether {@link get} would answer without a network. */
+  async isHeld(cid: CID): Promise<boolean> {
+    return this.#blocks.isHeld(cid);
+  }
+
   /** Stops all reading that nobody else waits for. */
   stop(reason: Error): void {
     this.#cancelTimer();
@@ -71,7 +76,7 @@ export class Retrieval implements Disposable {
 
   #startTimer(): void {
     if (this.signal.aborted) return;
-    this.#cancelTimer = this.#timers.after(this.#timeoutMs, () => {
+    this.#cancelTimer = this.clock.after(this.#timeoutMs, () => {
       const message = `no block arrived for ${Math.round(this.#timeoutMs / 1000)} s`;
       this.stop(new HoldfastError("UPSTREAM_TIMEOUT", message));
     });

@@ -2,9 +2,9 @@ import { decode } from "@ipld/dag-pb";
 import { HoldfastError } from "@holdfast/core";
 import { UnixFS } from "ipfs-unixfs";
 import type { CID } from "multiformats/cid";
-
-const RAW_CODEC = 0x55;
-const DAG_PB_CODEC = 0x70;
+import { DAG_PB, RAW } from "./codecs.ts";
+import type { DirectoryEntry } from "./directory-entry.ts";
+import { type Shard, shardOf } from "./shard.ts";
 
 interface FilePart {
   readonly cid: CID;
@@ -12,24 +12,38 @@ interface FilePart {
   readonly size: number;
 }
 
-export interface DirectoryEntry {
-  readonly name: string;
-  readonly cid: CID;
-  /** Size of all blocks below, as its maker claims; undefined when it does not. */
-  readonly dagBytes: number | undefined;
+interface Metadata {
+  /** Ms since the Unix epoch, if noted (UnixFS 1.5). */
+  readonly mtimeMs: number | undefined;
+  /** Permissions, e.g. `0o644`; the usual ones when none are noted. */
+  readonly mode: number;
 }
 
-export type UnixfsNode =
-  /** `own` are the first bytes of the file, `parts` the rest in order; `size` is the sum. */
-  | {
-      readonly kind: "file";
-      readonly size: number;
-      readonly own: Uint8Array;
-      readonly parts: readonly FilePart[];
-    }
-  | { readonly kind: "directory"; readonly entries: readonly DirectoryEntry[] }
-  | { readonly kind: "sharded-directory" }
-  | { readonly kind: "symlink"; readonly target: string };
+/** `own` are the first bytes of the file, `parts` the rest in order; `size` is the sum. */
+export interface FileNode extends Metadata {
+  readonly kind: "file";
+  readonly size: number;
+  readonly own: Uint8Array;
+  readonly parts: readonly FilePart[];
+}
+
+export interface DirectoryNode extends Metadata {
+  readonly kind: "directory";
+  readonly entries: readonly DirectoryEntry[];
+}
+
+/** A directory that is spread over many blocks (a HAMT); this is the first of them. */
+export interface ShardedNode extends Metadata {
+  readonly kind: "sharded-directory";
+  readonly shard: Shard;
+}
+
+export interface SymlinkNode extends Metadata {
+  readonly kind: "symlink";
+  readonly target: string;
+}
+
+export type UnixfsNode = FileNode | DirectoryNode | ShardedNode | SymlinkNode;
 
 /**
  * Decodes a block as UnixFS. A raw block is a file.
@@ -39,56 +53,92 @@ export type UnixfsNode =
  */
 export function decodeUnixfsNode(cid: CID, bytes: Uint8Array): UnixfsNode {
   assertUnixfsCodec(cid);
-  if (cid.code === RAW_CODEC) return { kind: "file", size: bytes.byteLength, own: bytes, parts: [] };
-  const { links, data } = decodeDagPb(cid, bytes);
-  switch (data.type) {
+  if (cid.code === RAW) {
+    return { kind: "file", size: bytes.byteLength, own: bytes, parts: [], mtimeMs: undefined, mode: 0o644 };
+  }
+  const { links, unixfs } = decodeDagPb(cid, bytes);
+  if (unixfs === undefined) throw unsupported(`${cid.toString()} is not UnixFS`);
+  const metadata = metadataOf(unixfs);
+  switch (unixfs.type) {
     case "file":
     case "raw":
-      return fileOf(cid, data, links);
+      return { ...fileOf(cid, unixfs, links), ...metadata };
     case "directory":
-      return { kind: "directory", entries: links.map(entryOf) };
+      return { kind: "directory", entries: links, ...metadata };
     case "hamt-sharded-directory":
-      return { kind: "sharded-directory" };
+      return { kind: "sharded-directory", shard: shardOf(cid, unixfs, links), ...metadata };
     case "symlink":
-      return { kind: "symlink", target: new TextDecoder().decode(data.data ?? new Uint8Array()) };
+      return {
+        kind: "symlink",
+        target: new TextDecoder().decode(unixfs.data ?? new Uint8Array()),
+        ...metadata,
+      };
     default:
-      throw unsupported(`${cid.toString()} is UnixFS of the type "${data.type}", which has no content`);
+      throw unsupported(`${cid.toString()} is UnixFS of the type "${unixfs.type}", which has no content`);
   }
 }
 
 /** @throws HoldfastError `CONTENT_UNSUPPORTED` when a block of this CID cannot be UnixFS, whatever its bytes are. */
 export function assertUnixfsCodec(cid: CID): void {
-  if (cid.code === RAW_CODEC || cid.code === DAG_PB_CODEC) return;
+  if (cid.code === RAW || cid.code === DAG_PB) return;
   throw unsupported(
-    `${cid.toString()} has the codec 0x${cid.code.toString(16)}, which is not a file or directory`,
+    `${cid.toString()} has the codec 0x${cid.code.toString(16)}, which is not a file or directory; ?format=raw gives the block`,
   );
 }
 
-type Link = ReturnType<typeof decode>["Links"][number];
-
-function decodeDagPb(cid: CID, bytes: Uint8Array): { links: readonly Link[]; data: UnixFS } {
+/**
+ * A dag-pb block with its links in order; `unixfs` is undefined when its data is not UnixFS, or of the reserved type "metadata",
+ * of which nobody knows what its links are.
+ *
+ * @throws HoldfastError `CONTENT_UNSUPPORTED` when it is not dag-pb.
+ */
+export function decodeDagPb(
+  cid: CID,
+  bytes: Uint8Array,
+): { readonly links: readonly DirectoryEntry[]; readonly unixfs: UnixFS | undefined } {
+  let node: ReturnType<typeof decode>;
   try {
-    const { Links, Data } = decode(bytes);
-    if (Data === undefined) throw new Error("no data");
-    return { links: Links, data: UnixFS.unmarshal(Data) };
+    node = decode(bytes);
   } catch (cause) {
-    throw new HoldfastError("CONTENT_UNSUPPORTED", `${cid.toString()} is not UnixFS`, { cause });
+    throw new HoldfastError("CONTENT_UNSUPPORTED", `${cid.toString()} is not dag-pb`, { cause });
+  }
+  const links = node.Links.map(({ Name, Hash, Tsize }) => ({ name: Name ?? "", cid: Hash, dagBytes: Tsize }));
+  return { links, unixfs: node.Data === undefined ? undefined : unixfsOf(node.Data) };
+}
+
+function unixfsOf(data: Uint8Array): UnixFS | undefined {
+  try {
+    const unixfs = UnixFS.unmarshal(data);
+    return unixfs.type === "metadata" ? undefined : unixfs;
+  } catch {
+    // Any bytes may stand in the data of a dag-pb block; that they are not UnixFS is an answer.
+    return undefined;
   }
 }
 
-function fileOf(cid: CID, data: UnixFS, links: readonly Link[]): UnixfsNode {
+function fileOf(
+  cid: CID,
+  data: UnixFS,
+  links: readonly DirectoryEntry[],
+): Pick<FileNode, "kind" | "size" | "own" | "parts"> {
   const own = data.data ?? new Uint8Array();
   if (data.blockSizes.length !== links.length)
     throw unsupported(`${cid.toString()} does not say how large its parts are`);
-  const parts = links.map(({ Hash }, index) => ({ cid: Hash, size: Number(data.blockSizes[index]) }));
+  const parts = links.map((link, index) => ({ cid: link.cid, size: Number(data.blockSizes[index]) }));
   const size = parts.reduce((sum, part) => sum + part.size, own.byteLength);
   if (!Number.isSafeInteger(size))
     throw unsupported(`${cid.toString()} claims to be larger than a file can be`);
   return { kind: "file", size, own, parts };
 }
 
-function entryOf({ Name, Hash, Tsize }: Link): DirectoryEntry {
-  return { name: Name ?? "", cid: Hash, dagBytes: Tsize };
+function metadataOf(unixfs: UnixFS): Metadata {
+  const mtimeMs =
+    unixfs.mtime === undefined
+      ? undefined
+      : Number(unixfs.mtime.secs) * 1000 + (unixfs.mtime.nsecs ?? 0) / 1e6;
+  // The epoch itself stands for "not known", as in Go; what no calendar can hold is nonsense.
+  const isKnown = mtimeMs !== undefined && mtimeMs > 0 && !Number.isNaN(new Date(mtimeMs).getTime());
+  return { mtimeMs: isKnown ? mtimeMs : undefined, mode: (unixfs.mode ?? 0o644) & 0o777 };
 }
 
 function unsupported(message: string): HoldfastError {

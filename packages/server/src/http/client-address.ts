@@ -24,6 +24,12 @@ export class ClientAddresses {
     return this.#trusted === undefined;
   }
 
+  /** Whether the connection comes from a proxy on the list, or the list is empty and it comes from this machine. */
+  isFromProxy({ socket }: IncomingMessage): boolean {
+    const remote = withoutMapping(socket.remoteAddress ?? "");
+    return this.#trusted === undefined ? isLoopback(remote) : contains(this.#trusted, remote);
+  }
+
   keyOf(request: IncomingMessage): string {
     const remote = withoutMapping(request.socket.remoteAddress ?? "unknown");
     const trusted = this.#trusted;
@@ -63,6 +69,10 @@ function keyOfAddress(address: string): string {
 /** IPv4 clients of a dual-stack socket come as `::ffff:192.0.2.1`. */
 function withoutMapping(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 }
 
 function contains(list: BlockList, address: string): boolean {

@@ -36,6 +36,9 @@ const ALLOWED_HEADERS = [
   "Cache-Control",
   "Authorization",
   "X-Holdfast-Ack",
+  // The gateway specifications ask for these two.
+  "User-Agent",
+  "X-Requested-With",
 ];
 
 const PREFLIGHT_MAX_AGE_S = 86_400;

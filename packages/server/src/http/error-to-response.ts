@@ -1,4 +1,5 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from "@holdfast/core";
+import { ERROR_PAGE_POLICY, renderErrorPage } from "../gateway/error-page.ts";
 
 /** The status of each code, and the only place that decides it. A new code without a status does not compile. */
 export const STATUS_BY_CODE = {
@@ -11,6 +12,9 @@ export const STATUS_BY_CODE = {
   RECORD_NOT_FOUND: 404,
   CONTENT_NOT_FOUND: 404,
   CONTENT_UNSUPPORTED: 406,
+  CONTENT_FIELD_UNSUPPORTED: 501,
+  CONTENT_NOT_HELD: 412,
+  INDEX_NOT_A_FILE: 422,
   BODY_TOO_LARGE: 413,
   RATE_LIMITED: 429,
   OVERLOADED: 503,
@@ -56,7 +60,7 @@ export function errorToResponse(err: unknown, request: FailedRequest): ErrorAnsw
   const failure = asHoldfastError(err);
   const known = failure ?? new HoldfastError("STORE_FAILED", "internal error");
   const status = failure === undefined ? 500 : STATUS_BY_CODE[failure.code];
-  const { contentType, body } = representationOf(known, status, request);
+  const { contentType, body, contentPolicy } = representationOf(known, status, request);
   return {
     status,
     headers: {
@@ -65,6 +69,7 @@ export function errorToResponse(err: unknown, request: FailedRequest): ErrorAnsw
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
       "X-Request-Id": request.requestId,
+      ...(contentPolicy === undefined ? {} : { "Content-Security-Policy": contentPolicy }),
       ...retryAfterOf(known, status),
       ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="holdfast"' } : {}),
       ...headersOf(known),
@@ -93,7 +98,11 @@ function representationOf(
   failure: HoldfastError,
   status: number,
   request: FailedRequest,
-): { readonly contentType: string; readonly body: string } {
+): {
+  readonly contentType: string;
+  readonly body: string;
+  readonly contentPolicy?: string;
+} {
   const { message } = failure;
   if (isUnder(request.url, "/api/v0")) {
     return { contentType: "application/json", body: `${JSON.stringify(kuboForm(failure, status))}\n` };
@@ -104,7 +113,8 @@ function representationOf(
   }
   const isGateway = isUnder(request.url, "/ipfs") || isUnder(request.url, "/ipns");
   if (isGateway && request.accept?.includes("text/html") === true) {
-    return { contentType: "text/html; charset=utf-8", body: htmlPage(status, message, request.requestId) };
+    const body = renderErrorPage({ status, message, requestId: request.requestId });
+    return { contentType: "text/html; charset=utf-8", body, contentPolicy: ERROR_PAGE_POLICY };
   }
   return { contentType: "text/plain; charset=utf-8", body: `${message}\n` };
 }
@@ -142,15 +152,4 @@ function isUnder(url: string, prefix: string): boolean {
   if (!url.startsWith(prefix)) return false;
   const next = url.charAt(prefix.length);
   return next === "" || next === "/" || next === "?";
-}
-
-function htmlPage(status: number, message: string, requestId: string): string {
-  return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>${status}</title>
-<h1>${status}</h1><p>${escapeHtml(message)}</p><p><small>request ${escapeHtml(requestId)}</small></p></html>
-`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
 }

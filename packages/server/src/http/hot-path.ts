@@ -21,8 +21,12 @@ export interface HotPathParts {
   readonly metrics: Metrics;
 }
 
-/** Answers the request and returns true, or leaves it untouched and returns false. */
-export type HotPath = (request: IncomingMessage, response: ServerResponse) => boolean;
+/**
+ * Answers the request and returns true, or leaves it untouched and returns false.
+ *
+ * @param scope empty when the host changes nothing; otherwise only content is here, and this is the host.
+ */
+export type HotPath = (request: IncomingMessage, response: ServerResponse, scope: string) => boolean;
 
 const PREFIX = "/api/v0/routing/get?arg=";
 
@@ -54,9 +58,9 @@ interface Answer {
 export function createHotPath({ records, limits, clock, metrics }: HotPathParts): HotPath {
   const names = new Generations<IpnsName>(NAMES_MAX);
   const answers = new Generations<Answer>(ANSWERS_MAX);
-  return (request, response) => {
+  return (request, response, scope) => {
     const url = request.url ?? "";
-    if (!url.startsWith(PREFIX) || !isPlain(request)) return false;
+    if (scope !== "" || !url.startsWith(PREFIX) || !isPlain(request)) return false;
     const tail = url.indexOf("&", PREFIX.length);
     const arg = tail < 0 ? url.slice(PREFIX.length) : url.slice(PREFIX.length, tail);
     let answer = answers.get(arg);

@@ -12,9 +12,11 @@ import { fastify, type FastifyInstance } from "fastify";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { openTunnel } from "./connect-proxy.ts";
 import { answerPreflight, applyCors, CORS_HEADERS } from "./cors.ts";
 import { DEFAULT_DRAIN_LIMITS, drainAfterAnswer } from "./early-answer.ts";
 import { errorToResponse } from "./error-to-response.ts";
+import type { HostRouting } from "./gateway-hosts.ts";
 import type { HotPath } from "./hot-path.ts";
 import type { Limits } from "./limits.ts";
 import { nextRequestId } from "./request-id.ts";
@@ -68,6 +70,7 @@ export class HttpListener implements AsyncDisposable {
   readonly #routeMethods = new RouteMethods();
   readonly #answering = new WeakMap<object, ServerResponse>();
   #hotPath: HotPath | undefined;
+  #hosts: HostRouting | undefined;
   #requests = 0;
   #isDraining = false;
   #closed: Promise<void> | undefined;
@@ -84,12 +87,19 @@ export class HttpListener implements AsyncDisposable {
         requestTimeout: options.requestMsMax,
         connectionsCheckingInterval: CONNECTIONS_CHECKED_EVERY_MS,
         // Other upgrades (curl offers h2c) are answered as if they had not been asked for.
-        shouldUpgradeCallback: (request) => isWebSocketUpgrade(request, options.upgradePath),
+        shouldUpgradeCallback: (request) =>
+          isWebSocketUpgrade(request, options.upgradePath) && this.#hosts?.hasOwnPaths(request) !== false,
       },
       (request, response) => {
         this.#parts.metrics.http.requests++;
-        if (!this.#isDraining && this.#hotPath?.(request, response) === true) return;
-        this.#admit(request, response, handOver);
+        const isPlain = this.#hosts?.isPlain(request) ?? true;
+        const scope = isPlain ? "" : this.#hosts?.scopeOf(request);
+        if (scope !== undefined && !this.#isDraining && this.#hotPath?.(request, response, scope) === true)
+          return;
+        this.#admit(request, response, (...admitted) => {
+          if (isPlain) handOver(...admitted);
+          else void this.#routeByHost(...admitted, handOver);
+        });
       },
     );
     this.server.maxConnections = options.connectionsMax;
@@ -101,9 +111,8 @@ export class HttpListener implements AsyncDisposable {
         new HoldfastError("INVALID_ARGUMENT", "this expectation is not supported"),
       );
     });
-    this.server.on("connect", (request: IncomingMessage, socket: Duplex) => {
-      const err = new HoldfastError("METHOD_NOT_ALLOWED", "CONNECT is not offered");
-      this.answerSocket(socket, errorToResponse(err, failedRequest(request)).status, err.message);
+    this.server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      void this.#connect(request, socket, head);
     });
     this.app = this.#createApp((handler) => {
       handOver = handler;
@@ -114,6 +123,16 @@ export class HttpListener implements AsyncDisposable {
   /** Tried first for each request. To be set before {@link listen}. */
   useHotPath(hotPath: HotPath): void {
     this.#hotPath = hotPath;
+  }
+
+  /** Decides by the host of each request, before the hot path. Without it there is no tunnel. To be set before {@link listen}. */
+  useHosts(hosts: HostRouting): void {
+    this.#hosts = hosts;
+  }
+
+  /** Whether there is a route at a path. */
+  hasRoute(url: string): boolean {
+    return this.#routeMethods.of(url).length > 0;
   }
 
   get isDraining(): boolean {
@@ -205,6 +224,38 @@ export class HttpListener implements AsyncDisposable {
       this.#requests--;
     });
     handOver(request, response);
+  }
+
+  async #routeByHost(
+    request: IncomingMessage,
+    response: ServerResponse,
+    handOver: (request: IncomingMessage, response: ServerResponse) => void,
+  ): Promise<void> {
+    try {
+      if (await this.#hosts?.route(request, response)) handOver(request, response);
+    } catch (err) {
+      this.#answerError(err, request, response, nextRequestId());
+    }
+  }
+
+  /** A tunnel counts as one request, and its connection as one connection. */
+  async #connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { limits, clock } = this.#parts;
+    // Nobody else listens while it is decided.
+    socket.on("error", () => {
+      socket.destroy();
+    });
+    try {
+      if (this.#isDraining) throw new HoldfastError("SHUTTING_DOWN", "shutting down");
+      if (limits?.takeRead(request, clock.nowMs()) === false) throw limits.refusalOfRead(request);
+      const hosts = this.#hosts;
+      if (hosts === undefined) throw new HoldfastError("METHOD_NOT_ALLOWED", "CONNECT is not offered");
+      const isServed = hosts.isServed.bind(hosts);
+      await openTunnel({ server: this.server, isServed }, request, socket, head);
+    } catch (err) {
+      const { status, body } = errorToResponse(err, failedRequest(request));
+      this.answerSocket(socket, status, body.trimEnd());
+    }
   }
 
   #prepare(request: IncomingMessage, response: ServerResponse): void {

@@ -1,9 +1,15 @@
 import type { FastifyInstance } from "fastify";
 import type { ContentRouting } from "../content/content-routing.ts";
+import { isContentPath } from "../gateway/hosts/decide-by-host.ts";
+import type { GatewayHost } from "../gateway/hosts/gateway-host.ts";
+import type { Dnslinks } from "../records/dnslinks.ts";
 import type { Records } from "../records/records.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { HostRouting } from "./gateway-hosts.ts";
+import { ContentCache } from "./content-cache.ts";
+import { createContentHotPath } from "./content-hot-path.ts";
 import { createHotPath } from "./hot-path.ts";
 import { DEFAULT_LISTENER_OPTIONS, HttpListener, type HttpListenerOptions } from "./http-listener.ts";
 import { DEFAULT_RATES, type LimitRates, Limits, type RefusalCounts } from "./limits.ts";
@@ -23,6 +29,8 @@ import {
 } from "./routes/ws-ipns.ts";
 import type { WritePolicy } from "./write-policy.ts";
 
+const RESPONSE_CACHE_BYTES_MAX = 128 * 1024 * 1024;
+
 type RoutePlugin = (app: FastifyInstance) => void;
 
 export interface PublicServerParts {
@@ -32,6 +40,8 @@ export interface PublicServerParts {
   >;
   /** Absent when the node has no network. */
   readonly contentRouting: ContentRouting | undefined;
+  /** Absent: no domain has a DNSLink. */
+  readonly dnslinks?: Dnslinks;
   readonly writePolicy: WritePolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,11 +56,15 @@ export interface PublicServerOptions {
   readonly version: string;
   /** False lifts every rate, never sizes or concurrency. */
   readonly rateLimits: boolean;
-  /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  /** Addresses or CIDR ranges of proxies whose `X-Forwarded-*` are believed. */
   readonly trustedProxies?: readonly string[];
+  /** Absent: every host is a path gateway, or a domain with a DNSLink. */
+  readonly gatewayHosts?: readonly GatewayHost[];
   /** The routes of content and whatever else is served here. */
   readonly routes?: readonly RoutePlugin[];
   readonly rates?: Partial<LimitRates>;
+  /** Bound on whole answers that are kept; 0 keeps none. */
+  readonly responseCacheBytesMax?: number;
   readonly listener?: Partial<Omit<HttpListenerOptions, "host" | "port" | "cors">>;
   readonly ws?: Partial<WsOptions>;
 }
@@ -89,7 +103,16 @@ export class PublicServer implements HttpServer {
     );
     const ws = { ...DEFAULT_WS_OPTIONS, ...options.ws };
     this.#sockets = new IpnsSockets(this.#listener, { records, limits, clock, metrics }, ws);
-    this.#listener.useHotPath(createHotPath({ records, limits, clock, metrics }));
+    this.#listener.useHosts(hostRouting(this.#listener, parts, { ...options, trustedProxies }));
+    const contentCache = new ContentCache(parts, {
+      bytesMax: options.responseCacheBytesMax ?? RESPONSE_CACHE_BYTES_MAX,
+    });
+    const [hotPath, contentHotPath] = [
+      createHotPath({ records, limits, clock, metrics }),
+      createContentHotPath({ cache: contentCache, limits, clock, metrics }),
+    ];
+    this.#listener.useHotPath((...exchange) => hotPath(...exchange) || contentHotPath(...exchange));
+    this.#listener.app.decorate("contentCache", contentCache);
     this.#listener.app.decorate("takeFreshRead", (request) => limits.takeFreshRead(request));
     const routes: readonly RoutePlugin[] = [
       routingGetRoute({ records, clock }),
@@ -121,4 +144,18 @@ export class PublicServer implements HttpServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close(0);
   }
+}
+
+/** Under these prefixes everything is ours, whether it is offered or not. */
+const OWN_PREFIXES = ["/api/v0/", "/routing/v1/"];
+
+function hostRouting(
+  listener: HttpListener,
+  { dnslinks }: Pick<PublicServerParts, "dnslinks">,
+  options: Pick<PublicServerOptions, "gatewayHosts"> & { readonly trustedProxies: readonly string[] },
+): HostRouting {
+  const { gatewayHosts = [], trustedProxies } = options;
+  const isOwnPath = (url: string): boolean =>
+    OWN_PREFIXES.some((prefix) => url.startsWith(prefix)) || (!isContentPath(url) && listener.hasRoute(url));
+  return new HostRouting({ dnslinks }, { gatewayHosts, trustedProxies, isOwnPath });
 }

@@ -13,9 +13,11 @@ import {
 import type { Clock, Timers } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Dnslinks } from "./dnslinks.ts";
 import { HotSet } from "./hot-set.ts";
 import { type LookupOptions, Lookups } from "./lookups.ts";
 import { NegativeCache } from "./negative-cache.ts";
+import { orAbort } from "./or-abort.ts";
 import type { RecordRouter } from "./record-router.ts";
 import type { PutResult, RecordOrigin, RecordStore, StoredRecord } from "./record-store.ts";
 import { Refresher, type RefreshOptions } from "./refresher.ts";
@@ -25,6 +27,8 @@ export interface RecordsParts {
   readonly store: RecordStore;
   readonly routers: readonly RecordRouter[];
   readonly verifySignature: VerifySignature;
+  /** For paths of domains. Absent: domains are not followed. */
+  readonly dnslinks?: Dnslinks;
   readonly clock: Clock;
   readonly timers: Timers;
   /** A number in [0, 1). */
@@ -196,7 +200,8 @@ export class Records {
     path: string,
     options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
   ): Promise<ResolvedPath> {
-    return resolveContentPath(this, path, { ...options, nowMs: this.#parts.clock.nowMs() });
+    const { clock, dnslinks } = this.#parts;
+    return resolveContentPath({ records: this, dnslinks }, path, { ...options, nowMs: clock.nowMs() });
   }
 
   /** Calls back once for each stored change, after its commit. Returns the function that ends it. */
@@ -300,21 +305,8 @@ export class Records {
 
   #notFound(name: IpnsName): HoldfastError {
     this.#parts.metrics.records.readsNotFound++;
-    return new HoldfastError("RECORD_NOT_FOUND", "routing: not found", { details: { name: name.text } });
-  }
-}
-
-/** Waits for a shared promise until this caller's signal aborts; the shared work goes on for the others. */
-async function orAbort<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    aborted.reject(signal.reason as Error);
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([shared, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+    // Without anybody to ask, silence says nothing about whether the name exists.
+    const details = { name: name.text, asked: this.#parts.routers.length > 0 };
+    return new HoldfastError("RECORD_NOT_FOUND", "routing: not found", { details });
   }
 }

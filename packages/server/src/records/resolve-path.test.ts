@@ -2,6 +2,7 @@ import { HoldfastError } from "@holdfast/core";
 import { expect, test } from "vitest";
 import { createRecords } from "../../test/support/create-records.ts";
 import { createTestName, makeRecord } from "../../test/support/records.ts";
+import type { Dnslinks } from "./dnslinks.ts";
 
 const signal = new AbortController().signal;
 const CID = "bafkqaddwgevxmmraojswg33smq";
@@ -30,6 +31,7 @@ test("an /ipfs path is its own answer", async () => {
   expect(await records.resolvePath(`/ipfs/${CID}/a%20b`, { signal })).toEqual({
     path: `/ipfs/${CID}/a%20b`,
     maxAgeMs: Number.POSITIVE_INFINITY,
+    linksMaxAgeMs: Number.POSITIVE_INFINITY,
     resolutions: [],
   });
 });
@@ -85,4 +87,66 @@ test("what is no name or no content path is refused without asking anybody", asy
     codeOf(records.resolvePath(path, { signal })),
   );
   expect(new Set(await Promise.all(codes))).toEqual(new Set(["INVALID_PATH"]));
+});
+
+/** A records room whose domains are in a map. What was asked for is noted. */
+function withDomains(links: Record<string, { readonly path: string; readonly ttlMs: number } | Error>) {
+  const asked: string[] = [];
+  const dnslinks: Dnslinks = {
+    resolve: (domain, { ask = "if-absent" }) => {
+      asked.push(`${domain} ${ask}`);
+      const link = links[domain];
+      return link instanceof Error ? Promise.reject(link) : Promise.resolve(link);
+    },
+    isKnownAbsent: () => false,
+  };
+  return { ...createRecords([], { parts: { dnslinks } }), asked };
+}
+
+test("domains are followed, to names and to each other, and the shortest TTL counts", async () => {
+  const key = createTestName();
+  const { records, asked, clock } = withDomains({
+    "a.example": { path: "/ipns/b.example/in-a", ttlMs: 50_000 },
+    "b.example": { path: `/ipns/${key.name.text}/in-b`, ttlMs: 7_000 },
+  });
+  const record = await makeRecord(key, { value: `/ipfs/${CID}/in-record`, eolMs: clock.nowMs() + 3_600_000 });
+  await records.publish(key.name, record, { origin: "client" });
+  const resolved = await records.resolvePath("/ipns/A.Example./c", { signal, ask: "first" });
+  const path = `/ipfs/${CID}/in-record/in-b/in-a/c`;
+  expect(resolved).toMatchObject({ path, maxAgeMs: 7_000, linksMaxAgeMs: 7_000 });
+  expect(resolved.resolutions).toHaveLength(1);
+  expect(asked).toEqual(["a.example first", "b.example first"]);
+});
+
+test("domains that link to each other are refused, in a circle and in a chain of more than 32", async () => {
+  const circle = withDomains({
+    "a.example": { path: "/ipns/B.example", ttlMs: 1 },
+    "b.example": { path: "/ipns/a.EXAMPLE.", ttlMs: 1 },
+  });
+  expect(await codeOf(circle.records.resolvePath("/ipns/a.example", { signal }))).toBe("INVALID_PATH");
+  const chain = (length: number) =>
+    withDomains(
+      Object.fromEntries(
+        Array.from({ length }, (_, i) => {
+          const path = i + 1 === length ? `/ipfs/${CID}` : `/ipns/d${i + 1}.example`;
+          return [`d${i}.example`, { path, ttlMs: 1_000 }];
+        }),
+      ),
+    );
+  expect(await chain(32).records.resolvePath("/ipns/d0.example", { signal })).toMatchObject({
+    maxAgeMs: 1_000,
+  });
+  expect(await codeOf(chain(33).records.resolvePath("/ipns/d0.example", { signal }))).toBe("INVALID_PATH");
+});
+
+test("a domain without a link is not found, a failure of DNS is told, and without DNS there are no links", async () => {
+  const { records, asked } = withDomains({
+    "c.example": new HoldfastError("UPSTREAM_TIMEOUT", "DNS is silent"),
+  });
+  expect(await codeOf(records.resolvePath("/ipns/absent.example/x", { signal }))).toBe("RECORD_NOT_FOUND");
+  expect(await codeOf(records.resolvePath("/ipns/c.example", { signal }))).toBe("UPSTREAM_TIMEOUT");
+  const without = createRecords([]);
+  expect(await codeOf(without.records.resolvePath("/ipns/a.example", { signal }))).toBe("RECORD_NOT_FOUND");
+  expect(await codeOf(records.resolvePath("/ipns/undefined", { signal }))).toBe("INVALID_NAME");
+  expect(asked).toHaveLength(2);
 });

@@ -1,4 +1,5 @@
-import { contentPathOf, freshForMs, HoldfastError, parseIpnsName } from "@holdfast/core";
+import { contentPathOf, domainOf, freshForMs, HoldfastError, parseIpnsName } from "@holdfast/core";
+import type { Dnslinks } from "./dnslinks.ts";
 import type { Records, Resolution } from "./records.ts";
 
 /** How many `/ipns/…` values are followed before the path is refused (protocols.md §1.3; Kubo's limit too). */
@@ -7,47 +8,92 @@ const IPNS_DEPTH_MAX = 32;
 export interface ResolvedPath {
   /** `/ipfs/{cid}[/path]`, plain text: nothing in it is percent-encoded. */
   readonly path: string;
-  /** How long this answer may be reused: the shortest remaining freshness or time to EOL on the way. Infinity for `/ipfs/…`. */
+  /**
+   * How long this answer may be reused: the shortest remaining freshness, time to EOL or DNS TTL on the way. Infinity for
+   * `/ipfs/…`.
+   */
   readonly maxAgeMs: number;
-  /** One for each name on the way, in order. */
+  /** The shortest DNS TTL on the way; Infinity when there is no domain. */
+  readonly linksMaxAgeMs: number;
+  /** One for each record on the way, in order. */
   readonly resolutions: readonly Resolution[];
 }
 
+interface Sources {
+  readonly records: Pick<Records, "resolve">;
+  /** Absent: domains are not followed. */
+  readonly dnslinks?: Dnslinks | undefined;
+}
+
+interface ResolveOptions {
+  readonly signal: AbortSignal;
+  readonly ask?: "if-absent" | "first";
+  readonly nowMs: number;
+}
+
+/** What stands behind one root of an `/ipns` path. */
+interface Step {
+  /** Equal for all spellings of the root. */
+  readonly key: string;
+  readonly path: string;
+  readonly maxAgeMs: number;
+  readonly resolution?: Resolution;
+}
+
 /**
- * Follows `/ipns/…` until an `/ipfs/…` path is reached. Paths behind names and inside record values are joined.
- * All paths are plain text, as record values are: a `%` stands for itself.
+ * Follows `/ipns/{name}…` and `/ipns/{domain}…` until an `/ipfs/…` path is reached. Paths behind roots and inside values are
+ * joined. All paths are plain text, as record values are: a `%` stands for itself.
  *
- * @throws HoldfastError `INVALID_PATH` for a loop, more than 32 names, or another namespace; `INVALID_NAME`; whatever
- *   {@link Records.resolve} throws.
+ * @throws HoldfastError `INVALID_PATH` for a loop, more than 32 roots, or another namespace; `INVALID_NAME`;
+ *   `RECORD_NOT_FOUND` for a domain without DNSLink; whatever {@link Records.resolve} and {@link Dnslinks.resolve} throw.
  */
 export async function resolveContentPath(
-  records: Pick<Records, "resolve">,
+  sources: Sources,
   path: string,
-  options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first"; readonly nowMs: number },
+  options: ResolveOptions,
 ): Promise<ResolvedPath> {
   const resolutions: Resolution[] = [];
   const seen = new Set<string>();
   let current = path;
   let maxAgeMs = Number.POSITIVE_INFINITY;
+  let linksMaxAgeMs = Number.POSITIVE_INFINITY;
   while (!current.startsWith("/ipfs/")) {
     const [, root, rest = ""] = /^\/ipns\/([^/]+)(\/.*)?$/s.exec(current) ?? [];
     if (root === undefined)
       throw new HoldfastError("INVALID_PATH", `not a content path: ${shortened(current)}`);
-    const name = parseIpnsName(root);
-    if (seen.has(name.text))
-      throw new HoldfastError("INVALID_PATH", `names point at each other: ${name.text}`);
     if (seen.size >= IPNS_DEPTH_MAX)
       throw new HoldfastError("INVALID_PATH", "too many names behind each other");
-    seen.add(name.text);
-    const resolution = await records.resolve(name, options);
-    const { record, checkedAtMs } = resolution.stored;
-    const freshLeftMs =
-      resolution.freshness === "fresh" ? checkedAtMs + freshForMs(record.ttlNs) - options.nowMs : 0;
-    maxAgeMs = Math.max(0, Math.min(maxAgeMs, freshLeftMs, record.eolMs - options.nowMs));
-    resolutions.push(resolution);
-    current = joined(contentPathOf(record), rest);
+    const step = await stepFrom(root, sources, options, seen);
+    seen.add(step.key);
+    if (step.resolution !== undefined) resolutions.push(step.resolution);
+    else linksMaxAgeMs = Math.min(linksMaxAgeMs, step.maxAgeMs);
+    maxAgeMs = Math.min(maxAgeMs, step.maxAgeMs);
+    current = joined(step.path, rest);
   }
-  return { path: current, maxAgeMs, resolutions };
+  return { path: current, maxAgeMs, linksMaxAgeMs, resolutions };
+}
+
+async function stepFrom(
+  root: string,
+  { records, dnslinks }: Sources,
+  options: ResolveOptions,
+  seen: ReadonlySet<string>,
+): Promise<Step> {
+  const domain = domainOf(root);
+  const name = domain === undefined ? parseIpnsName(root) : undefined;
+  const key = name?.text ?? domain ?? root;
+  if (seen.has(key)) throw new HoldfastError("INVALID_PATH", `names point at each other: ${key}`);
+  if (name === undefined) {
+    const link = await dnslinks?.resolve(key, options);
+    if (link === undefined) throw new HoldfastError("RECORD_NOT_FOUND", `no DNSLink at _dnslink.${key}`);
+    return { key, path: link.path, maxAgeMs: link.ttlMs };
+  }
+  const resolution = await records.resolve(name, options);
+  const { record, checkedAtMs } = resolution.stored;
+  const freshLeftMs =
+    resolution.freshness === "fresh" ? checkedAtMs + freshForMs(record.ttlNs) - options.nowMs : 0;
+  const maxAgeMs = Math.max(0, Math.min(freshLeftMs, record.eolMs - options.nowMs));
+  return { key, path: contentPathOf(record), maxAgeMs, resolution };
 }
 
 function joined(base: string, rest: string): string {

@@ -19,7 +19,18 @@ export class Metrics {
   };
 
   readonly signatures = { verified: 0, rejected: 0, overloaded: 0 };
-  readonly content = { blocksFromMemory: 0, blocksFromVault: 0, blocksFromSources: 0, blocksCorrupt: 0 };
+  readonly content = {
+    blocksFromMemory: 0,
+    blocksFromVault: 0,
+    blocksFromCache: 0,
+    blocksFromSources: 0,
+    blocksCorrupt: 0,
+    cacheBlocksDropped: 0,
+    cacheWritesFailed: 0,
+    responsesFromCache: 0,
+    responsesOutdated: 0,
+  };
+
   readonly http = { requests: 0, hotPath: 0, rateLimited: 0, overloaded: 0, errors: 0 };
   readonly push = { connections: 0, subscriptions: 0, updatesSent: 0, slowClientsDropped: 0 };
   readonly backend = { restarts: 0 };

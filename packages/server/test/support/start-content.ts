@@ -4,20 +4,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CID } from "multiformats/cid";
 import { FileBlockStore } from "../../src/adapters/files/block-store.ts";
+import { MemoryPinnedRoots } from "../../src/adapters/memory/pinned-roots.ts";
 import type { BlockSource } from "../../src/content/block-source.ts";
 import { Blocks } from "../../src/content/blocks.ts";
-import { type AddLimits, addRoutes } from "../../src/http/routes/add.ts";
+import type { WriteLimits } from "../../src/http/routes/add-parts.ts";
 import { contentRoutes } from "../../src/http/routes/content.ts";
+import { contentRpcRoutes } from "../../src/http/routes/dag-routes.ts";
+import type { BlockReader } from "../../src/gateway/block-reader.ts";
+import type { PublicServerOptions } from "../../src/http/public-server.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
+import type { Dnslinks } from "../../src/records/dnslinks.ts";
 import type { RecordRouter } from "../../src/records/record-router.ts";
 import { startHttp, type TestHttp } from "./start-http.ts";
 
 export interface StartContentOptions {
   readonly sources?: readonly BlockSource[];
   readonly routers?: readonly RecordRouter[];
-  readonly addLimits?: Partial<AddLimits>;
+  readonly addLimits?: Partial<WriteLimits>;
   readonly retrievalTimeoutMs?: number;
   readonly writePolicy?: WritePolicy;
+  readonly dnslinks?: Dnslinks;
+  readonly server?: Partial<
+    Pick<
+      PublicServerOptions,
+      "gatewayHosts" | "trustedProxies" | "responseCacheBytesMax" | "rateLimits" | "rates"
+    >
+  >;
 }
 
 export interface TestContent extends AsyncDisposable {
@@ -25,6 +37,7 @@ export interface TestContent extends AsyncDisposable {
   readonly http: TestHttp;
   readonly vault: FileBlockStore;
   readonly vaultDirectory: string;
+  readonly pinnedRoots: MemoryPinnedRoots;
   readonly blocks: Blocks;
   readonly added: { readonly roots: readonly CID[]; readonly cids: readonly CID[] }[];
   /** Asks for a target that no URL class may touch, over a bare socket; the answer as it came. */
@@ -40,21 +53,35 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
   const { retrievalTimeoutMs } = options;
   let http: TestHttp | undefined;
   let blocks: Blocks | undefined;
+  const pinnedRoots = new MemoryPinnedRoots();
+  // The server that they belong to makes this and the records; requests come only when it listens.
+  const reader: BlockReader = {
+    get: (...args) => existing(blocks).get(...args),
+    isHeld: (cid) => existing(blocks).isHeld(cid),
+  };
+  const reading = retrievalTimeoutMs === undefined ? {} : { retrievalTimeoutMs };
   const routes = [
-    addRoutes({ vault, writePolicy, onAdded: (event) => added.push(event) }, options.addLimits),
+    contentRpcRoutes(
+      { vault, blocks: reader, pinnedRoots, writePolicy, onAdded: (event) => added.push(event) },
+      { ...options.addLimits, ...reading },
+    ),
     contentRoutes(
       {
-        // The server that they belong to makes both of these; requests come only when it listens.
-        blocks: {
-          get: (...args) => existing(blocks).get(...args),
-          isHeld: (cid) => existing(blocks).isHeld(cid),
+        blocks: reader,
+        records: {
+          resolvePath: (...args) => existing(http).records.resolvePath(...args),
+          resolve: (...args) => existing(http).records.resolve(...args),
         },
-        records: { resolvePath: (...args) => existing(http).records.resolvePath(...args) },
       },
-      retrievalTimeoutMs === undefined ? {} : { retrievalTimeoutMs },
+      reading,
     ),
   ];
-  http = await startHttp({ routers: options.routers ?? [], writePolicy, server: { routes } });
+  http = await startHttp({
+    routers: options.routers ?? [],
+    writePolicy,
+    server: { ...options.server, routes },
+    ...(options.dnslinks === undefined ? {} : { dnslinks: options.dnslinks }),
+  });
   blocks = new Blocks({ vault, sources: options.sources ?? [], metrics: http.metrics });
   const { url, port } = http;
   return {
@@ -62,11 +89,13 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
     http,
     vault,
     vaultDirectory: directory,
+    pinnedRoots,
     blocks,
     added,
     raw: (text) => exchange(port, text),
     async [Symbol.asyncDispose]() {
       await existing(http)[Symbol.asyncDispose]();
+      await vault[Symbol.asyncDispose]();
       await rm(directory, { recursive: true });
     },
   };

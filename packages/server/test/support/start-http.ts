@@ -7,6 +7,7 @@ import {
 } from "../../src/http/public-server.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { ContentRouting } from "../../src/content/content-routing.ts";
+import type { Dnslinks } from "../../src/records/dnslinks.ts";
 import type { RecordRouter } from "../../src/records/record-router.ts";
 import type { RecordsOptions, RecordsParts } from "../../src/records/records.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
@@ -17,6 +18,8 @@ export interface StartHttpOptions {
   readonly recordsParts?: Partial<RecordsParts>;
   readonly recordsOptions?: Partial<RecordsOptions>;
   readonly contentRouting?: ContentRouting;
+  /** For paths of domains and for hosts. Absent: there are none, and DNS is not asked. */
+  readonly dnslinks?: Dnslinks;
   readonly writePolicy?: WritePolicy;
   /** Over: loopback, any port, rates off. */
   readonly server?: Partial<PublicServerOptions>;
@@ -30,13 +33,15 @@ export interface TestHttp extends TestRecords, AsyncDisposable {
 
 /** The public listener on loopback, over the real records room. */
 export async function startHttp(options: StartHttpOptions = {}): Promise<TestHttp> {
+  const dnslinks = options.dnslinks === undefined ? {} : { dnslinks: options.dnslinks };
   const room = createRecords(options.routers ?? [], {
-    ...(options.recordsParts && { parts: options.recordsParts }),
+    parts: { ...options.recordsParts, ...dnslinks },
     ...(options.recordsOptions && { options: options.recordsOptions }),
   });
   const server = createPublicServer(
     {
       ...room,
+      ...dnslinks,
       contentRouting: options.contentRouting,
       writePolicy: options.writePolicy ?? new WritePolicy({ kind: "open" }),
       logger: createLogger("silent"),

@@ -4,6 +4,7 @@ import type { PutResult, RecordOrigin, RecordStore, StoredRecord } from "../../r
 import type { Logger } from "../../telemetry/logger.ts";
 import type { spawnThread } from "../threads/spawn-thread.ts";
 import { ConfirmBuffer } from "./confirm-buffer.ts";
+import { SqlitePinnedRoots } from "./pinned-roots.ts";
 import { openRecordReader, type RecordReader } from "./record-reader.ts";
 import { StoreClient } from "./store-client.ts";
 import type { PutRecordAnswer } from "./store-messages.ts";
@@ -36,6 +37,8 @@ export interface SqliteRecordStoreOptions {
 export class SqliteRecordStore implements RecordStore {
   /** For `openRecordReader` on other threads. */
   readonly databasePath: string;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly pinnedRoots: SqlitePinnedRoots;
   readonly #client: StoreClient;
   readonly #reader: RecordReader;
   readonly #confirms: ConfirmBuffer;
@@ -86,6 +89,7 @@ export class SqliteRecordStore implements RecordStore {
     this.#reader = openRecordReader(databasePath, {
       onUnreadable: (err) => logger.error({ err }, "stored record is unreadable"),
     });
+    this.pinnedRoots = new SqlitePinnedRoots(client, databasePath);
     this.#recordCount = client.recordCountAtOpen;
     this.#confirms = new ConfirmBuffer({ namesMax: confirmNamesMax });
     this.#confirmDelayMs = confirmDelayMs;
@@ -137,6 +141,7 @@ export class SqliteRecordStore implements RecordStore {
     await this.#client[Symbol.asyncDispose]();
     clearTimeout(this.#confirmTimer);
     this.#reader[Symbol.dispose]();
+    this.pinnedRoots[Symbol.dispose]();
   }
 
   #withConfirmation(stored: StoredRecord): StoredRecord {

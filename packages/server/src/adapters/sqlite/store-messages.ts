@@ -1,3 +1,4 @@
+import type { PinSource } from "../../content/pinned-roots.ts";
 import type { PutResult, RecordOrigin } from "../../records/record-store.ts";
 
 /** Puts one validated record in place of the current one of its name, if it is better. */
@@ -30,15 +31,29 @@ export interface Confirmation {
   readonly checkedAtMs: number;
 }
 
+export interface PinRootsJob {
+  readonly kind: "pin-roots";
+  readonly pins: readonly {
+    readonly multihash: Uint8Array<ArrayBuffer>;
+    readonly codec: number;
+    readonly cidVersion: number;
+    readonly recursive: boolean;
+    readonly name: string | null;
+    readonly source: PinSource;
+    readonly pinnedAtMs: number;
+  }[];
+}
+
 /**
  * What the store thread can be asked to do, each as one step of a transaction. A new kind is one more member here, its
  * answer below, and a case in `store-thread.ts`.
  */
-export type StoreJob = PutRecordJob | ConfirmRecordsJob;
+export type StoreJob = PutRecordJob | ConfirmRecordsJob | PinRootsJob;
 
 interface StoreAnswers {
   readonly "put-record": PutRecordAnswer;
   readonly "confirm-records": null;
+  readonly "pin-roots": null;
 }
 
 export type StoreAnswer = StoreAnswers[StoreJob["kind"]];

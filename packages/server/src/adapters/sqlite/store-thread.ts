@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { messageOf, openForWriting } from "./open-database.ts";
 import { OpenError } from "./open-error.ts";
+import { PinWriter } from "./pin-writer.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type {
   FromStoreThread,
@@ -31,10 +32,10 @@ function serve(options: StoreThreadOptions): void {
     return;
   }
   const { db, lock } = opened;
-  const records = new RecordWriter(db);
+  const writers: Writers = { records: new RecordWriter(db), pins: new PinWriter(db) };
   port.on("message", (first: ToStoreThread) => {
     const { jobs, isLast } = drainMessages(first);
-    if (jobs.length > 0) post(commitGroup(db, records, jobs));
+    if (jobs.length > 0) post(commitGroup(db, writers, jobs));
     if (!isLast) return;
     db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     db.close();
@@ -57,10 +58,15 @@ function drainMessages(first: ToStoreThread): { jobs: StoreJob[]; isLast: boolea
   return { jobs, isLast: message?.kind === "close" };
 }
 
-function commitGroup(db: DatabaseSync, records: RecordWriter, jobs: readonly StoreJob[]): FromStoreThread {
+interface Writers {
+  readonly records: RecordWriter;
+  readonly pins: PinWriter;
+}
+
+function commitGroup(db: DatabaseSync, writers: Writers, jobs: readonly StoreJob[]): FromStoreThread {
   try {
     db.exec("BEGIN IMMEDIATE");
-    const answers = jobs.map((job) => runJob(records, job));
+    const answers = jobs.map((job) => runJob(writers, job));
     db.exec("COMMIT");
     return { kind: "committed", answers };
   } catch (err) {
@@ -70,12 +76,14 @@ function commitGroup(db: DatabaseSync, records: RecordWriter, jobs: readonly Sto
   }
 }
 
-function runJob(records: RecordWriter, job: StoreJob): StoreAnswer {
+function runJob({ records, pins }: Writers, job: StoreJob): StoreAnswer {
   switch (job.kind) {
     case "put-record":
       return records.put(job);
     case "confirm-records":
       return records.confirm(job);
+    case "pin-roots":
+      return pins.pin(job);
   }
 }
 

@@ -39,13 +39,16 @@ export class Upload {
   /** Wakes up whoever waits: the reader of the body, or the consumer of the entries. */
   #wake = Promise.withResolvers<void>();
 
-  /** @throws HoldfastError `INVALID_ARGUMENT` when the body is not multipart, `BODY_TOO_LARGE` when it says so itself. */
-  constructor(request: IncomingMessage, limits: UploadLimits) {
+  /**
+   * @param argument what the command calls its files, for the message when there are none.
+   * @throws HoldfastError `INVALID_ARGUMENT` when the body is not multipart, `BODY_TOO_LARGE` when it says so itself.
+   */
+  constructor(request: IncomingMessage, limits: UploadLimits, argument: string) {
     this.#request = request;
     this.#limits = limits;
     this.#bodyBytesMax = limits.contentBytesMax + OVERHEAD_BYTES_MAX;
     if (Number(request.headers["content-length"] ?? 0) > this.#bodyBytesMax) throw tooLarge(limits);
-    this.#parser = createParser(request, limits);
+    this.#parser = createParser(request, limits, argument);
     this.#parser.on("file", (_field, stream, filename, _encoding, mimeType) => {
       this.#accept(stream, filename, mimeType);
     });
@@ -75,6 +78,14 @@ export class Upload {
       }
     }
     if (this.#entryCount === 0) throw invalid("expected a file argument");
+  }
+
+  /** Of a body that may only have files. @throws as {@link entries}. */
+  async *files(): AsyncGenerator<AsyncIterable<Uint8Array>> {
+    for await (const entry of this.entries()) {
+      if (entry.kind !== "file") throw invalid("expected a file");
+      yield entry.content;
+    }
   }
 
   /** Ends everything that is under way. Only the first reason counts. */
@@ -109,10 +120,12 @@ export class Upload {
       if (path === "") throw invalid("a directory needs a name");
       return { kind: "directory", path };
     }
-    if (mimeType === "application/symlink") throw invalid("symlinks are not offered");
     this.#open.add(stream);
     stream.once("close", () => this.#open.delete(stream));
-    return { kind: "file", path: path === "" ? undefined : path, content: this.#contentOf(stream) };
+    const named = { path: path === "" ? undefined : path };
+    const content = this.#contentOf(stream);
+    if (mimeType === "application/symlink") return { kind: "symlink", ...named, target: content };
+    return { kind: "file", ...named, content };
   }
 
   async *#contentOf(stream: BusboyFileStream): AsyncGenerator<Uint8Array> {
@@ -172,9 +185,10 @@ export class Upload {
   }
 }
 
-function createParser(request: IncomingMessage, limits: UploadLimits): BusboyInstance {
+function createParser(request: IncomingMessage, limits: UploadLimits, argument: string): BusboyInstance {
   const contentType = request.headers["content-type"] ?? "";
-  if (!/^multipart\/form-data\s*;/i.test(contentType)) throw invalid("file argument 'path' is required");
+  if (!/^multipart\/form-data\s*;/i.test(contentType))
+    throw invalid(`file argument '${argument}' is required`);
   try {
     return new Busboy({
       headers: { "content-type": contentType },

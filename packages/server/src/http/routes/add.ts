@@ -1,67 +1,39 @@
 import type { ServerResponse } from "node:http";
-import { HoldfastError } from "@holdfast/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Added, type AddedEntry, addFiles } from "../../content/add-files.ts";
+import { type AddedEntry, addFiles } from "../../content/add-files.ts";
 import { parseAddOptions } from "../../content/add-options.ts";
-import type { BlockStore } from "../../content/block-store.ts";
-import type { WritePolicy } from "../write-policy.ts";
+import {
+  createWriteDoor,
+  DEFAULT_WRITE_LIMITS,
+  pinRoots,
+  type WriteLimits,
+  type WriteParts,
+} from "./add-parts.ts";
 import { Upload, type UploadLimits } from "./add-upload.ts";
-
-export interface AddParts {
-  /** Where everything that is added goes. */
-  readonly vault: BlockStore;
-  readonly writePolicy: Pick<WritePolicy, "assertMayWrite">;
-  /** Told what is durable now, before the client is; must not throw or wait. */
-  readonly onAdded?: (added: Pick<Added, "roots" | "cids">) => void;
-}
-
-export interface AddLimits extends UploadLimits {
-  /** Uploads at once; one more is refused with 503. */
-  readonly uploadsMax: number;
-}
-
-const DEFAULT_ADD_LIMITS: AddLimits = {
-  contentBytesMax: 1024 * 1024 * 1024,
-  entriesMax: 20_000,
-  stallMsMax: 30_000,
-  uploadsMax: 32,
-};
-
-const RETRY_AFTER_S = 2;
 
 /**
  * `POST /api/v0/add`: 200 only when every block is durable, with the CIDs that Kubo gives. With `progress` the answer begins
  * while the upload streams in; it is broken off when something fails then, and the CIDs still come only at the end.
  */
-export function addRoutes(parts: AddParts, limits: Partial<AddLimits> = {}) {
-  const all = { ...DEFAULT_ADD_LIMITS, ...limits };
-  let uploads = 0;
+export function addRoutes(parts: WriteParts, limits: Partial<WriteLimits> = {}) {
+  const all = { ...DEFAULT_WRITE_LIMITS, ...limits };
+  const enter = createWriteDoor(parts, all);
   return (app: FastifyInstance): void => {
     app.post("/api/v0/add", async (request, reply) => {
-      parts.writePolicy.assertMayWrite(request.headers.authorization);
-      if (uploads >= all.uploadsMax) {
-        const details = { retryAfterS: RETRY_AFTER_S };
-        throw new HoldfastError("OVERLOADED", "too many uploads at once", { details });
-      }
-      uploads++;
-      try {
-        await answerAdd(parts, all, request, reply);
-      } finally {
-        uploads--;
-      }
+      await enter(request, () => answerAdd(parts, all, request, reply));
       return reply;
     });
   };
 }
 
 async function answerAdd(
-  parts: AddParts,
+  parts: WriteParts,
   limits: UploadLimits,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
   const options = parseAddOptions(new URLSearchParams(request.raw.url?.split("?").slice(1).join("?")));
-  const upload = new Upload(request.raw, limits);
+  const upload = new Upload(request.raw, limits, "path");
   reply.header("Content-Type", "application/json").header("Cache-Control", "no-store");
   reply.header("X-Chunked-Output", "1");
   try {
@@ -69,8 +41,12 @@ async function answerAdd(
     const added = await addFiles(upload.entries(), parts.vault, options, (path, readBytes) => {
       lines.write({ Name: path, Bytes: readBytes });
     });
-    if (!options.onlyHash) parts.onAdded?.(added);
-    const body = added.entries.map(lineOf).join("");
+    if (!options.onlyHash) {
+      if (options.pin) await pinRoots(parts, added.roots, { source: "add", name: options.pinName });
+      parts.onAdded?.(added);
+    }
+    // As bytes: to text the framework would add a charset to the type.
+    const body = Buffer.from(added.entries.map(lineOf).join(""));
     if (reply.raw.headersSent) reply.raw.end(body);
     else reply.send(body);
   } catch (err) {

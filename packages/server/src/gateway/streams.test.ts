@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/support/manual-clock.ts";
+import { WHOLE_BODY_BYTES_MAX } from "./answer.ts";
+import { begun, collect, wholeOrBegun } from "./streams.ts";
+
+async function* chunks(...all: readonly (string | Promise<unknown>)[]): AsyncGenerator<Uint8Array> {
+  for (const one of all) {
+    if (typeof one === "string") yield Buffer.from(one);
+    else await one;
+  }
+}
+
+test("a small body that comes at once is whole", async () => {
+  const body = await wholeOrBegun(chunks("a", "b"), new ManualClock());
+  expect(body instanceof Uint8Array && Buffer.from(body).toString()).toBe("ab");
+});
+
+test("a large one is a stream from its beginning", async () => {
+  const part = "x".repeat(WHOLE_BODY_BYTES_MAX);
+  const body = await wholeOrBegun(chunks(part, part, "end"), new ManualClock());
+  if (body instanceof Uint8Array) throw new Error("it should be a stream");
+  expect((await collect(body)).byteLength).toBe(2 * WHOLE_BODY_BYTES_MAX + 3);
+});
+
+test("a slow one is sent as it comes, but not before its first chunk", async () => {
+  const clock = new ManualClock();
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+  const starting = wholeOrBegun(chunks(gates[0].promise, "a", gates[1].promise, "b"), clock);
+  await clock.advance(1000);
+  gates[0].resolve();
+  const body = await starting;
+  if (body instanceof Uint8Array) throw new Error("it should be a stream");
+  gates[1].resolve();
+  expect(Buffer.from(await collect(body)).toString()).toBe("ab");
+});
+
+test("what fails early fails before there is a body; what fails later fails in the stream", async () => {
+  const clock = new ManualClock();
+  await expect(wholeOrBegun(chunks("a", Promise.reject(new Error("early"))), clock)).rejects.toThrow("early");
+  const gate = Promise.withResolvers<void>();
+  const starting = wholeOrBegun(chunks("a", gate.promise), clock);
+  await clock.advance(1000);
+  const body = await starting;
+  if (body instanceof Uint8Array) throw new Error("it should be a stream");
+  gate.reject(new Error("late"));
+  await expect(collect(body)).rejects.toThrow("late");
+  await expect(begun(chunks(Promise.reject(new Error("first"))))).rejects.toThrow("first");
+});
+
+test("a reader that leaves ends the source, whenever it leaves", async () => {
+  let ended = 0;
+  async function* source(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) yield Buffer.from("x");
+    } finally {
+      ended++;
+    }
+  }
+  for await (const _ of await begun(source())) break;
+  expect(ended).toBe(1);
+});

@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseCid } from "@holdfast/core";
+import { pino } from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
+import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
+import { carOf, dagCborBlock } from "./support/cars.ts";
+import { partsOf, rpc } from "./support/rpc.ts";
+
+const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+
+interface RunningNode {
+  readonly url: string;
+  kill(): Promise<void>;
+}
+
+/** The product itself, as a process, without a network. */
+async function startNode(dataDir: string): Promise<RunningNode> {
+  const child: ChildProcess = spawn(process.execPath, ["--conditions=@holdfast/source", MAIN, "serve"], {
+    env: {
+      ...process.env,
+      HOLDFAST_DATA_DIR: dataDir,
+      HOLDFAST_PUBLIC_LISTEN: "127.0.0.1:0",
+      HOLDFAST_ADMIN_LISTEN: "127.0.0.1:0",
+      HOLDFAST_NETWORK: "offline",
+      HOLDFAST_RATE_LIMITS: "off",
+      HOLDFAST_LOG_LEVEL: "warn",
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const kill = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  onTestFinished(kill);
+  if (child.stdout === null) throw new Error("no stdout");
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, url] = /^holdfast ready public=(\S+)/.exec(line) ?? [];
+    if (url !== undefined) return { url, kill };
+  }
+  throw new Error("the node did not start");
+}
+
+test("after kill -9 everything that was answered with 200 is there, with its pin", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-crash-"));
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
+  const leaves = Array.from({ length: 300 }, (_, i) => blockOf(bytesOf(500, i)));
+  const root = dagCborBlock({ leaves: leaves.map(({ cid }) => cid) });
+  const raw = bytesOf(10_000, 77);
+  const file = bytesOf(1_000_000, 78);
+
+  const node = await startNode(dataDir);
+  const imported = await rpc(node, "dag/import", partsOf(carOf([root.cid], [root, ...leaves])));
+  const put = await rpc(node, "dag/put?input-codec=raw&store-codec=raw&pin=true", partsOf(raw));
+  const block = await rpc(node, "block/put", partsOf("unpinned, but durable"));
+  const added = await rpc(node, "add?pin-name=file", partsOf(file));
+  expect([imported, put, block, added].map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  await node.kill();
+
+  const again = await startNode(dataDir);
+  for (const { cid, bytes } of [root, ...leaves, blockOf(raw), blockOf("unpinned, but durable")]) {
+    const got = await rpc(again, `block/get?arg=${cid.toString()}&offline=true`);
+    expect(Buffer.compare(got.bytes, bytes)).toBe(0);
+  }
+  const fileCid = String(added.lines[0]?.["Hash"]);
+  const got = await fetch(`${again.url}/ipfs/${fileCid}`);
+  expect(Buffer.compare(new Uint8Array(await got.arrayBuffer()), file)).toBe(0);
+  await again.kill();
+
+  await using store = await SqliteRecordStore.open({ logger: pino({ level: "silent" }) }, { dataDir });
+  const pins = store.pinnedRoots.list({ limit: 10 });
+  expect(pins.map(({ source }) => source).toSorted()).toEqual(["add", "dag-import", "dag-put"]);
+  expect(store.pinnedRoots.get(root.cid)).toMatchObject({ recursive: true, source: "dag-import" });
+  expect(store.pinnedRoots.get(cidOf(raw))).toMatchObject({ source: "dag-put" });
+  expect(store.pinnedRoots.get(parseCid(fileCid))).toMatchObject({ source: "add", name: "file" });
+}, 60_000);
