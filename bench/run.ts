@@ -2,10 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { content } from "./content.ts";
 import { durablePuts } from "./durable-puts.ts";
 import { warmRoutingGet } from "./warm-routing-get.ts";
 
-const QUESTIONS = { "warm-routing-get": warmRoutingGet, "durable-puts": durablePuts };
+const QUESTIONS = { "warm-routing-get": warmRoutingGet, "durable-puts": durablePuts, content };
 
 for (const tool of ["wrk", "taskset"]) {
   try {

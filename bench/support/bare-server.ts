@@ -1,9 +1,10 @@
-/** The yardstick: node:http answering a constant with the headers and the size of a warm `routing/get`. */
+/** The yardstick: node:http answering a constant with the headers and the body of the answer it is compared with. */
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 
-const [, , headersText = "{}", body = ""] = process.argv;
+const [, , headersText = "{}", bodyFile = ""] = process.argv;
 const headers = JSON.parse(headersText) as Record<string, string>;
-const bytes = Buffer.from(body);
+const bytes = readFileSync(bodyFile);
 
 const server = createServer((_req, res) => {
   res.writeHead(200, headers);

@@ -10,6 +10,7 @@ export interface WrkOptions {
   readonly seconds: number;
   /** As `taskset -c` takes them. */
   readonly cpus?: string;
+  readonly accept?: string;
   readonly script?: string;
   readonly scriptArgs?: readonly string[];
 }
@@ -35,6 +36,7 @@ export async function wrk(options: WrkOptions): Promise<WrkResult> {
     "--latency",
   ];
   if (options.script !== undefined) args.push("-s", options.script);
+  if (options.accept !== undefined) args.push("-H", `Accept: ${options.accept}`);
   args.push(options.url, ...(options.scriptArgs === undefined ? [] : ["--", ...options.scriptArgs]));
   const beforeUs = cpuUsOf(options.pid);
   const { stdout } = await promisify(execFile)("taskset", args, { maxBuffer: 1 << 20 });
