@@ -12,11 +12,14 @@ import {
 
 export const REPRESENTATION_DIFFERENCES: readonly KnownDifference[] = [
   {
-    name: "nosniff on everything",
-    reason: "the type that we say is the one to be used; Kubo says so only on formats that can be verified",
+    name: "nosniff on a generated page",
+    reason: "the page is ours, and it is HTML whatever the names on it look like",
     permittedBy: 'path-gateway, "X-Content-Type-Options (response header)": optional',
-    explains: ({ kind, kubo, ours }) =>
-      kind === "header:x-content-type-options" && kubo === "(none)" && ours === "nosniff",
+    explains: ({ kind, kubo, ours }, compared) =>
+      kind === "header:x-content-type-options" &&
+      kubo === "(none)" &&
+      ours === "nosniff" &&
+      isGeneratedPage(compared.ours.headers),
   },
   {
     name: "charset of a generated page",

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { blockOf } from "./support/blocks.ts";
 import { codecBlock, get, makeDag } from "./support/gateway.ts";
 import { createTestName } from "./support/records.ts";
+import { ScriptedRouter } from "./support/scripted-router.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { startContent } from "./support/start-content.ts";
 
@@ -137,12 +138,14 @@ describe("only-if-cached (gotcha 22)", () => {
     expect(source.asked).toHaveLength(1);
   });
 
-  test("is 412 for a name of which no record is held, too", async () => {
-    await using node = await startContent();
+  test("is 412 for a name of which no record is held, too, and asks nobody for it", async () => {
+    const router = new ScriptedRouter();
+    await using node = await startContent({ routers: [router] });
     const path = `/ipns/${createTestName().name.text}`;
     for (const query of ["", "?format=ipns-record"]) {
       const response = await get(node, path + query, { "cache-control": "only-if-cached" });
       expect([query, response.status]).toEqual([query, 412]);
     }
+    expect(router.getCount).toBe(0);
   });
 });

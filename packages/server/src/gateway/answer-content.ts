@@ -3,6 +3,7 @@ import type { GatewayAnswer } from "./answer.ts";
 import type { NameResolver } from "./block-reader.ts";
 import { documentFormatOf } from "./codecs.ts";
 import type { ContentRequest } from "./content-request.ts";
+import { nameOptionsOf } from "./name-options.ts";
 import { answerCar } from "./formats/car.ts";
 import { answerDocument } from "./formats/document.ts";
 import { answerIpnsRecord } from "./formats/ipns-record.ts";
@@ -82,10 +83,7 @@ async function resolveRoot(
   if (namespace === "ipfs") {
     return { request, wish, retrieval, root: parseCid(root), segments, nameMaxAgeMs: undefined };
   }
-  const resolved = await names.resolvePath(`/ipns/${root}`, {
-    signal: retrieval.signal,
-    ask: request.askFirst ? "first" : "if-absent",
-  });
+  const resolved = await names.resolvePath(`/ipns/${root}`, nameOptionsOf(request, retrieval));
   const value = parseContentPath(resolved.path, { percentEncoded: false });
   return {
     request,

@@ -22,8 +22,8 @@ export interface BlockReader {
 
 export interface ResolveNameOptions {
   readonly signal: AbortSignal;
-  /** `first`: routing is asked before the stored record is used. */
-  readonly ask?: "if-absent" | "first";
+  /** `first`: routing is asked before the stored record is used. `never`: it is not asked at all. */
+  readonly ask?: "if-absent" | "first" | "never";
 }
 
 /** What the gateway needs of `records/`. */

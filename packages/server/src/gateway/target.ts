@@ -51,11 +51,16 @@ export function redirectToSlash({ request, nameMaxAgeMs }: Target, roots: readon
   return { ...answer, headers };
 }
 
+/**
+ * For what has one media type and no other, and for our own pages. Not for files: a script without an extension is sniffed as
+ * text, and browsers would refuse to run it, while it runs from other gateways.
+ */
+export const NOSNIFF: Readonly<Record<string, string>> = { "x-content-type-options": "nosniff" };
+
 /** What is known before the path is resolved. */
 export function requestHeaders(request: ContentRequest, wish: Wish): Readonly<Record<string, string>> {
   return {
     "x-ipfs-path": headerText(displayPath(request.path)),
-    "x-content-type-options": "nosniff",
     // The gateway specifications want these on answers, not only on preflights.
     "access-control-allow-methods": "GET, HEAD, OPTIONS",
     "access-control-allow-headers": "Content-Type, Range, User-Agent, X-Requested-With",

@@ -1,3 +1,5 @@
+import type { Ask } from "./ask.ts";
+
 /** What the DNSLink of a domain says. */
 export interface Dnslink {
   /** `/ipfs/…` or `/ipns/…`, well-formed, plain text: nothing in it is percent-encoded. */
@@ -15,14 +17,14 @@ export interface Dnslinks {
    * answer is given once more.
    *
    * @param domain lower case, at least two labels, without a dot at its end.
-   * @param options.ask `first`: DNS is asked although an answer is kept.
+   * @param options.ask `first`: DNS is asked although an answer is kept. `never`: undefined unless one is kept.
    * @throws HoldfastError `INVALID_PATH` when the domain has more than one valid DNSLink, `UPSTREAM_TIMEOUT` or
    *   `BACKEND_UNAVAILABLE` when DNS fails and nothing is kept, `OVERLOADED`; the signal's reason when it aborts.
    * @see https://dnslink.dev/
    */
   resolve(
     domain: string,
-    options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
+    options: { readonly signal: AbortSignal; readonly ask?: Ask },
   ): Promise<Dnslink | undefined>;
   /** Whether {@link resolve} would answer undefined without asking anybody. */
   isKnownAbsent(domain: string): boolean;

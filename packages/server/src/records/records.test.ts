@@ -326,6 +326,18 @@ test("asking first gives what the network holds now, and says when it stayed sil
   expect(await slow).toMatchObject({ answeredFrom: "store", upstream: "over-budget" });
 });
 
+test("a read that may ask nobody gives what is held, stale or not, and no refresh runs behind it", async () => {
+  const router = new ScriptedRouter();
+  const { records, clock } = createRecords([router]);
+  const key = createTestName();
+  expect(await codeOf(records.resolve(key.name, { signal, ask: "never" }))).toBe("RECORD_NOT_FOUND");
+  await records.publish(key.name, await makeRecord(key), { origin: "client" });
+  await clock.advance(61_000);
+  expect(await records.resolve(key.name, { signal, ask: "never" })).toMatchObject({ freshness: "stale" });
+  await clock.advance(1_000);
+  expect(router.getCount).toBe(0);
+});
+
 test("asking first while a lookup is under way waits for one that began after the question", async () => {
   const router = new ScriptedRouter();
   router.manual = true;

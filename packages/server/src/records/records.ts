@@ -14,6 +14,7 @@ import type { Clock, Timers } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Dnslinks } from "./dnslinks.ts";
+import type { Ask } from "./ask.ts";
 import { HotSet } from "./hot-set.ts";
 import { type LookupOptions, Lookups } from "./lookups.ts";
 import { NegativeCache } from "./negative-cache.ts";
@@ -136,15 +137,17 @@ export class Records {
    * Resolves a name to its record.
    *
    * With `ask: 'if-absent'` (the default) the network is asked only when nothing is held; with `'first'` it is asked
-   * before answering, within `askFirstMs`, and what is held is the answer when it stays silent.
+   * before answering, within `askFirstMs`, and what is held is the answer when it stays silent. With `'never'` nobody is
+   * asked, not even behind the answer.
    *
    * @throws HoldfastError `RECORD_NOT_FOUND`, `OVERLOADED`, `SHUTTING_DOWN`; the signal's reason when it aborts.
    */
   async resolve(
     name: IpnsName,
-    options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
+    options: { readonly signal: AbortSignal; readonly ask?: Ask },
   ): Promise<Resolution> {
     if (options.ask === "first") return this.#resolveByAskingFirst(name, options.signal);
+    if (options.ask === "never") return this.#resolveFromHeld(name);
     const held = this.peek(name);
     if (held !== undefined) return this.#resolution(held, "store", "not-asked");
     if (this.#absent.has(name)) {
@@ -198,7 +201,7 @@ export class Records {
   /** As {@link resolveContentPath}, over these records. */
   async resolvePath(
     path: string,
-    options: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
+    options: { readonly signal: AbortSignal; readonly ask?: Ask },
   ): Promise<ResolvedPath> {
     const { clock, dnslinks } = this.#parts;
     return resolveContentPath({ records: this, dnslinks }, path, { ...options, nowMs: clock.nowMs() });
@@ -216,6 +219,13 @@ export class Records {
   async close(): Promise<void> {
     this.#refresher.close();
     await this.#lookups.close();
+  }
+
+  #resolveFromHeld(name: IpnsName): Resolution {
+    const held = this.held(name);
+    if (held === undefined) throw this.#notFound(name, { asked: false });
+    this.#parts.metrics.records.readsFromStore++;
+    return this.#resolution(held, "store", "not-asked");
   }
 
   async #resolveByAskingFirst(name: IpnsName, signal: AbortSignal): Promise<Resolution> {
@@ -303,10 +313,10 @@ export class Records {
     return { stored, freshness, answeredFrom, upstream };
   }
 
-  #notFound(name: IpnsName): HoldfastError {
+  /** @param facts.asked without anybody asked, silence says nothing about whether the name exists. */
+  #notFound(name: IpnsName, { asked } = { asked: this.#parts.routers.length > 0 }): HoldfastError {
     this.#parts.metrics.records.readsNotFound++;
-    // Without anybody to ask, silence says nothing about whether the name exists.
-    const details = { name: name.text, asked: this.#parts.routers.length > 0 };
+    const details = { name: name.text, asked };
     return new HoldfastError("RECORD_NOT_FOUND", "routing: not found", { details });
   }
 }

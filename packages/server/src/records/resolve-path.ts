@@ -1,4 +1,5 @@
 import { contentPathOf, domainOf, freshForMs, HoldfastError, parseIpnsName } from "@holdfast/core";
+import type { Ask } from "./ask.ts";
 import type { Dnslinks } from "./dnslinks.ts";
 import type { Records, Resolution } from "./records.ts";
 
@@ -27,7 +28,7 @@ interface Sources {
 
 interface ResolveOptions {
   readonly signal: AbortSignal;
-  readonly ask?: "if-absent" | "first";
+  readonly ask?: Ask;
   readonly nowMs: number;
 }
 

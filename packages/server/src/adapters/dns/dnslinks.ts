@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Dnslink, Dnslinks } from "../../records/dnslinks.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { Ask } from "../../records/ask.ts";
 import { orAbort } from "../../records/or-abort.ts";
 import type { TxtLookup } from "./txt-lookup.ts";
 
@@ -93,7 +94,7 @@ export class CachedDnslinks implements Dnslinks, Disposable {
 
   async resolve(
     domain: string,
-    { signal, ask }: { readonly signal: AbortSignal; readonly ask?: "if-absent" | "first" },
+    { signal, ask }: { readonly signal: AbortSignal; readonly ask?: Ask },
   ): Promise<Dnslink | undefined> {
     const mapped = this.#map.get(domain);
     if (mapped !== undefined) return { path: mapped, ttlMs: this.#policy.ttlMsUnknown };
@@ -102,6 +103,7 @@ export class CachedDnslinks implements Dnslinks, Disposable {
     const entry = this.#entries.get(domain);
     if (entry !== undefined && ask !== "first" && nowMs < entry.untilMs) return this.#answerOf(entry);
     const old = entry !== undefined && nowMs < entry.usableUntilMs ? entry : undefined;
+    if (ask === "never") return old === undefined ? undefined : this.#answerOf({ ...old, isStale: true });
     if (this.#lookups.size >= this.#policy.lookupsMax && !this.#lookups.has(domain)) {
       if (old !== undefined) return this.#answerOf({ ...old, isStale: true });
       throw new HoldfastError("OVERLOADED", "too many DNS questions at once");

@@ -11,7 +11,7 @@ import type { Retrieval } from "../retrieval.ts";
 import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
 import { walkShards } from "../sharded-directory.ts";
 import { wholeOrBegun } from "../streams.ts";
-import { attachmentHeaders, type Target, targetHeaders } from "../target.ts";
+import { NOSNIFF, attachmentHeaders, targetHeaders, type Target } from "../target.ts";
 import { decodeDagPb, decodeUnixfsNode } from "../unixfs-node.ts";
 import { SeenBlocks, type Stop, type Visit, walkBlocks } from "../walk-blocks.ts";
 import { type CarParameters, parseCarParameters, rangeWithin } from "./car-parameters.ts";
@@ -35,13 +35,14 @@ export async function answerCar(target: Target): Promise<GatewayAnswer> {
   const parameters = parseCarParameters(request.path.query, target.wish);
   const etag = etagOf(target, parameters);
   if (request.ifNoneMatch?.trim() !== "*" && matchesEtag(request.ifNoneMatch, [etag])) {
-    return { status: 304, headers: { ...targetHeaders(target, [root]), etag }, body: undefined };
+    return { status: 304, headers: { ...targetHeaders(target, [root]), ...NOSNIFF, etag }, body: undefined };
   }
   const resolved = await resolvePath(root, target.segments, retrieval);
   // Before anything is sent: what cannot be had at all deserves a status.
   const last = resolved.isFound ? await retrieval.get(resolved.cid) : new Uint8Array();
   const headers = {
     ...targetHeaders(target, resolved.isFound ? resolved.roots : [root]),
+    ...NOSNIFF,
     ...attachmentHeaders(request, filenameFor(target)),
     etag,
     "content-type": `${MEDIA_TYPE_BY_FORMAT.car}; version=1; order=${parameters.order}; dups=${parameters.dups}`,

@@ -8,7 +8,7 @@ import { DAG_PAGE_POLICY, DAG_PAGE_VERSION, renderDagPage } from "../pages/dag-p
 import { displayPath } from "../request-path.ts";
 import type { ResolvedPath } from "../resolve-path.ts";
 import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
-import { filenameOf, isDownload, redirectToSlash, type Target, targetHeaders } from "../target.ts";
+import { NOSNIFF, filenameOf, isDownload, redirectToSlash, targetHeaders, type Target } from "../target.ts";
 
 /** The formats in which a document of each codec can be given as it is. Nothing is converted (IPIP-524). */
 const FORMATS_BY_CODEC: Readonly<Record<DocumentFormat, readonly string[]>> = {
@@ -57,6 +57,7 @@ export async function answerDocument(target: Target, resolved: ResolvedPath): Pr
       etag: `"${cid.toString()}.${known}"`,
       headers: {
         ...targetHeaders(target, roots),
+        ...NOSNIFF,
         ...dispositionOf(target, `${cid.toString()}.${EXTENSION[known]}`, known),
       },
       contentType: () => Promise.resolve(MEDIA_TYPE_BY_FORMAT[known]),
@@ -105,7 +106,7 @@ async function answerPreview(target: Target, { cid, roots }: ResolvedPath): Prom
     {
       etag: `"DagIndex-${DAG_PAGE_VERSION}_CID-${cid.toString()}"`,
       policy: DAG_PAGE_POLICY,
-      headers: targetHeaders(target, roots, "page"),
+      headers: { ...targetHeaders(target, roots, "page"), ...NOSNIFF },
       request: target.request,
     },
   );

@@ -4,10 +4,11 @@ import type { GatewayAnswer } from "../answer.ts";
 import type { NameResolver } from "../block-reader.ts";
 import { maxAge } from "../caching.ts";
 import type { ContentRequest } from "../content-request.ts";
+import { nameOptionsOf } from "../name-options.ts";
 import { matchesEtag } from "../etags.ts";
 import type { Retrieval } from "../retrieval.ts";
 import { MEDIA_TYPE_BY_FORMAT, type Wish } from "../select-format.ts";
-import { attachmentHeaders, requestHeaders } from "../target.ts";
+import { NOSNIFF, attachmentHeaders, requestHeaders } from "../target.ts";
 
 const NS_PER_MS = 1_000_000n;
 
@@ -24,15 +25,13 @@ export async function answerIpnsRecord(
   retrieval: Retrieval,
 ): Promise<GatewayAnswer> {
   const name = nameOf(request);
-  const { stored } = await names.resolve(name, {
-    signal: retrieval.signal,
-    ask: request.askFirst ? "first" : "if-absent",
-  });
+  const { stored } = await names.resolve(name, nameOptionsOf(request, retrieval));
   const { bytes, ttlNs, eolMs } = stored.record;
   const ttlMs = ttlNs === undefined || ttlNs === 0n ? freshForMs(undefined) : Number(ttlNs / NS_PER_MS);
   const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
   const headers = {
     ...requestHeaders(request, wish),
+    ...NOSNIFF,
     "cache-control": maxAge(Math.min(ttlMs, eolMs - retrieval.clock.nowMs())),
     etag,
   };

@@ -4,7 +4,7 @@ import { LISTING_POLICY, LISTING_VERSION, renderListing } from "../pages/listing
 import { answerPage } from "../pages/page.ts";
 import type { ResolvedPath } from "../resolve-path.ts";
 import { shardedEntries } from "../sharded-directory.ts";
-import { type Target, targetHeaders } from "../target.ts";
+import { NOSNIFF, targetHeaders, type Target } from "../target.ts";
 import type { DirectoryNode, ShardedNode } from "../unixfs-node.ts";
 
 /** Entries that are shown; a directory may have millions. */
@@ -27,7 +27,7 @@ export async function answerListing(
     {
       etag: `"DirIndex-${LISTING_VERSION}_CID-${cid.toString()}"`,
       policy: LISTING_POLICY,
-      headers: targetHeaders(target, roots, "page"),
+      headers: { ...targetHeaders(target, roots, "page"), ...NOSNIFF },
       request,
     },
   );

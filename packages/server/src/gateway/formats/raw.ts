@@ -2,7 +2,7 @@ import type { GatewayAnswer } from "../answer.ts";
 import { answerBytes } from "../bytes-answer.ts";
 import type { ResolvedPath } from "../resolve-path.ts";
 import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
-import { attachmentHeaders, type Target, targetHeaders } from "../target.ts";
+import { NOSNIFF, attachmentHeaders, targetHeaders, type Target } from "../target.ts";
 
 /**
  * The block itself, of any codec.
@@ -17,6 +17,7 @@ export async function answerRaw(target: Target, { cid, roots }: ResolvedPath): P
       etag: `"${cid.toString()}.raw"`,
       headers: {
         ...targetHeaders(target, roots),
+        ...NOSNIFF,
         ...attachmentHeaders(target.request, `${cid.toString()}.bin`),
       },
       contentType: () => Promise.resolve(MEDIA_TYPE_BY_FORMAT.raw),

@@ -10,7 +10,7 @@ import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
 import { shardedEntries } from "../sharded-directory.ts";
 import { wholeOrBegun } from "../streams.ts";
 import { tarEnd, tarHead, tarPadding } from "./tar-head.ts";
-import { attachmentHeaders, type Target, targetHeaders } from "../target.ts";
+import { NOSNIFF, attachmentHeaders, targetHeaders, type Target } from "../target.ts";
 import type { UnixfsNode } from "../unixfs-node.ts";
 import { TarPaths } from "./tar-paths.ts";
 
@@ -32,6 +32,7 @@ export async function answerTar(target: Target, { cid, roots }: ResolvedPath): P
   const name = cid.toString();
   const headers = {
     ...targetHeaders(target, roots),
+    ...NOSNIFF,
     ...attachmentHeaders(request, `${name}.tar`),
     etag: `W/"${name}.x-tar"`,
     "content-type": MEDIA_TYPE_BY_FORMAT.tar,

@@ -5,6 +5,7 @@ import { answerContent } from "../answer-content.ts";
 import type { NameResolver } from "../block-reader.ts";
 import { cacheControl } from "../caching.ts";
 import type { ContentRequest } from "../content-request.ts";
+import { nameOptionsOf } from "../name-options.ts";
 import { readFile } from "../read-file.ts";
 import {
   applyRedirects,
@@ -59,15 +60,13 @@ function isForPeople(request: ContentRequest): boolean {
 }
 
 async function websiteOf(
-  { path, askFirst }: ContentRequest,
+  request: ContentRequest,
   names: NameResolver,
   retrieval: Retrieval,
 ): Promise<Website> {
+  const { path } = request;
   if (path.namespace === "ipfs") return { root: parseCid(path.root), segments: [], nameMaxAgeMs: undefined };
-  const resolved = await names.resolvePath(`/ipns/${path.root}`, {
-    signal: retrieval.signal,
-    ask: askFirst ? "first" : "if-absent",
-  });
+  const resolved = await names.resolvePath(`/ipns/${path.root}`, nameOptionsOf(request, retrieval));
   const { root, segments } = parseContentPath(resolved.path, { percentEncoded: false });
   return { root: parseCid(root), segments, nameMaxAgeMs: resolved.maxAgeMs };
 }
