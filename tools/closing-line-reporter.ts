@@ -16,7 +16,9 @@ class ClosingLineReporter implements Reporter {
       if (tests === 0 || module.errors().length > 0) count.failed++;
     }
     const skipped = count.skipped === 0 ? "" : `, ${count.skipped} skipped`;
-    process.on("exit", () => {
+    process.on("exit", (code) => {
+      // A run that broke outside any test must not end in a line that reads like a pass.
+      if (code !== 0 && count.failed === 0) count.failed = 1;
       process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
     });
   }
