@@ -1,13 +1,11 @@
 /** Question: how many records a second are verified, stored with fsync and acknowledged, with 64 writers? */
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { createPublisher } from "../e2e/support/names.ts";
 import { startNode, type TestNode } from "../e2e/support/start-node.ts";
-import { median, wrk } from "./support/wrk.ts";
+import { median, useBothCores, wrk } from "./support/wrk.ts";
 
 const ROUNDS = 3;
 const SECONDS = 5;
@@ -26,7 +24,7 @@ export async function durablePuts(): Promise<string> {
     for (let round = 0; round < ROUNDS; round++) {
       await using node = await startNode({ env: { HOLDFAST_NETWORK: "offline" } });
       // Signatures alone take most of a core at this rate: here the node and the generator share both.
-      await promisify(execFile)("taskset", ["-acp", "0,1", String(node.pid)]);
+      await useBothCores(node.pid);
       const result = await wrk({
         url: node.publicUrl,
         cpus: "0,1",

@@ -68,3 +68,8 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
+
+/** Frees a process that was started pinned, all its threads. */
+export async function useBothCores(pid: number): Promise<void> {
+  await promisify(execFile)("taskset", ["-acp", "0,1", String(pid)]);
+}
