@@ -49,6 +49,18 @@ name
     await createName(options);
   });
 
+program
+  .command("doctor")
+  .description("look at a Kubo: what is wrong, why it hurts, how to mend it")
+  .option("--rpc <url>", "Kubo's RPC; with a login: http://user:password@host:port", "http://127.0.0.1:5001")
+  .option("--apply", "set what loses no data and opens nothing; the rest is printed only", false)
+  .option("--json", "print JSON", false)
+  .addHelpText("after", "\nExit code: 0 nothing critical, 1 something critical, 2 no answer from Kubo.")
+  .action(async (options: import("./doctor.ts").DoctorOptions) => {
+    const { examine } = await import("./doctor.ts");
+    process.exitCode = await examine(options, (text) => process.stdout.write(text));
+  });
+
 try {
   await program.parseAsync();
 } catch (err) {
