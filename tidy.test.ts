@@ -47,12 +47,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   records: ["telemetry"],
   content: ["telemetry"],
   gateway: ["telemetry"],
+  doctor: [],
   http: ["telemetry", "config", ...ROOMS],
   adapters: ["telemetry", ...ROOMS],
   // The composition root, and the commands that start it or use its parts.
-  "": ["telemetry", "config", "http", "adapters", ...ROOMS],
-  cli: ["telemetry", "config", "http", "adapters", "", ...ROOMS],
+  "": ["telemetry", "config", "http", "adapters", "doctor", ...ROOMS],
+  cli: ["telemetry", "config", "http", "adapters", "doctor", "", ...ROOMS],
 };
+
+/** What several adapters stand on: threads, and requests to HTTP servers. */
+const SHARED_ADAPTERS: ReadonlySet<string> = new Set(["threads", "concurrency", "http-client"]);
 
 /** A thread is a process of its own inside ours: its entry file composes the adapters it runs. */
 const isThreadRoot = (path: string): boolean => path.endsWith("-thread.ts");
@@ -69,7 +73,7 @@ const FORBIDDEN: Record<string, (i: Import) => boolean> = {
   },
   "an adapter imports no other adapter": (i) => {
     const [from, to] = [adapterOf(i.from), adapterOf(i.to)];
-    const shared = to === "threads" || isThreadRoot(i.from);
+    const shared = (to !== undefined && SHARED_ADAPTERS.has(to)) || isThreadRoot(i.from);
     return from !== undefined && to !== undefined && to !== from && !shared;
   },
 };

@@ -10,7 +10,9 @@ import { PUBLIC_BOOTSTRAP } from "./adapters/embedded/public-bootstrap.ts";
 import { FileBlockCache } from "./adapters/files/block-cache.ts";
 import { FileBlockStore } from "./adapters/files/block-store.ts";
 import { TrustlessSource } from "./adapters/gateways/trustless-source.ts";
+import { KuboBackend } from "./adapters/kubo/kubo-backend.ts";
 import { SqliteRecordStore } from "./adapters/sqlite/record-store.ts";
+import type { Backend } from "./backend.ts";
 import type { Config } from "./config/config.ts";
 import type { Added } from "./content/add-files.ts";
 import { Blocks } from "./content/blocks.ts";
@@ -62,11 +64,18 @@ export async function startHoldfast(config: Config, options: StartOptions): Prom
   const stack = new AsyncDisposableStack();
   try {
     const parts = await startParts(config, options, stack);
-    const { records, recordStore, node, metrics } = parts;
+    const { records, recordStore, backend, vault, metrics } = parts;
     const shared = { records, clock: systemClock, logger: logger.child({ part: "http" }), metrics };
     const publicServer = createPublic(config, parts, shared);
     const adminServer = createAdminServer(
-      { ...shared, recordStore, backend: node, refusals: publicServer.refusals },
+      {
+        ...shared,
+        recordStore,
+        pinnedRoots: recordStore.pinnedRoots,
+        vault,
+        backend,
+        refusals: publicServer.refusals,
+      },
       { ...config.adminListen, nodeName: config.nodeName },
     );
     // The admin listener is closed last: it says that we are draining.
@@ -74,7 +83,7 @@ export async function startHoldfast(config: Config, options: StartOptions): Prom
     stack.adopt(publicServer, closeWithGrace);
     const [publicUrl, adminUrl] = [await publicServer.listen(), await adminServer.listen()];
     // After the ports are open: loading libp2p takes a second of CPU that no first request should wait for.
-    node.start();
+    backend.start();
     const running = stack.move();
     return { publicUrl, adminUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
   } catch (err) {
@@ -85,12 +94,12 @@ export async function startHoldfast(config: Config, options: StartOptions): Prom
 
 function createPublic(
   config: Config,
-  { records, recordStore, node, vault, blocks, dnslinks }: Parts,
+  { records, recordStore, backend, vault, blocks, dnslinks }: Parts,
   shared: Omit<PublicServerParts, "contentRouting" | "writePolicy">,
 ): PublicServer {
   const writePolicy = new WritePolicy(config.writePolicy);
   return createPublicServer(
-    { ...shared, contentRouting: node.canRoute ? node : undefined, writePolicy, dnslinks },
+    { ...shared, contentRouting: backend.canRoute ? backend : undefined, writePolicy, dnslinks },
     {
       ...config.publicListen,
       version: HOLDFAST_VERSION,
@@ -106,7 +115,11 @@ function createPublic(
             blocks,
             pinnedRoots: recordStore.pinnedRoots,
             writePolicy,
-            onAdded: (added) => tellPeers(node, added, shared.logger),
+            metrics: shared.metrics,
+            onAdded: (added) => {
+              blocks.noteStored(added.cids);
+              tellPeers(backend, added, shared.logger);
+            },
           },
           { contentBytesMax: config.addBytesMax },
         ),
@@ -116,12 +129,12 @@ function createPublic(
 }
 
 /** Peers that wait for these blocks get them, and the DHT learns that we have their roots. Behind the answer, best effort. */
-function tellPeers(node: EmbeddedNode, { roots, cids }: Pick<Added, "roots" | "cids">, logger: Logger): void {
-  if (!node.canRoute) return;
+function tellPeers(backend: Backend, { roots, cids }: Pick<Added, "roots" | "cids">, logger: Logger): void {
+  if (!backend.canRoute) return;
   const signal = AbortSignal.timeout(PROVIDE_TIMEOUT_MS);
   const told = [
-    node.announceBlocks(cids, { signal }),
-    ...roots.map((root) => node.provide(root, { signal })),
+    backend.announceBlocks(cids, { signal }),
+    ...roots.map((root) => backend.provide(root, { signal })),
   ];
   for (const one of told) {
     one.catch((err: unknown) => {
@@ -137,7 +150,7 @@ async function closeWithGrace(server: HttpServer): Promise<void> {
 interface Parts {
   readonly records: Records;
   readonly recordStore: SqliteRecordStore;
-  readonly node: EmbeddedNode;
+  readonly backend: Backend;
   readonly vault: FileBlockStore;
   readonly blocks: Blocks;
   readonly dnslinks: CachedDnslinks;
@@ -169,21 +182,11 @@ async function startParts(
       },
     }),
   );
-  const node = stack.use(
-    new EmbeddedNode(
-      {
-        network: config.network,
-        swarmListen: config.swarmListen,
-        bootstrap: config.bootstrap ?? (config.network === "public" ? PUBLIC_BOOTSTRAP : []),
-        dataDir: join(config.dataDir, "node"),
-        recordDatabase: recordStore.databasePath,
-        vaultDir,
-      },
-      { logger: logger.child({ part: "node" }), metrics, clock: systemClock },
-    ),
+  const backend = stack.use(
+    createBackend(config, { recordDatabase: recordStore.databasePath, vaultDir, metrics, logger }),
   );
   const dnslinks = stack.use(createDnslinks(config, logger));
-  const records = startRecords(config, { recordStore, verifier, node, metrics, dnslinks, logger }, stack);
+  const records = startRecords(config, { recordStore, verifier, backend, metrics, dnslinks, logger }, stack);
   const cache = await openBlockCache(config, { metrics, logger }, stack);
   const gateways = config.trustlessGateways.map(
     (baseUrl) => new TrustlessSource({ clock: systemClock }, { baseUrl }),
@@ -192,12 +195,41 @@ async function startParts(
     {
       vault,
       ...(cache === undefined ? {} : { cache }),
-      sources: [...(node.canRoute ? [node] : []), ...gateways],
+      sources: [...(backend.canRoute ? [backend] : []), ...gateways],
       metrics,
     },
     { memoryBytesMax: config.blockMemoryBytesMax },
   );
-  return { records, recordStore, node, vault, blocks, dnslinks, metrics };
+  return { records, recordStore, backend, vault, blocks, dnslinks, metrics };
+}
+
+/** Offline there is nothing to ask, whatever the backend: that is what an embedded node without a network is. */
+function createBackend(
+  config: Config,
+  parts: {
+    readonly recordDatabase: string;
+    readonly vaultDir: string;
+    readonly metrics: Metrics;
+    readonly logger: Logger;
+  },
+): Backend {
+  const { network, swarmListen, bootstrap } = config;
+  const { recordDatabase, vaultDir, metrics } = parts;
+  if (config.backend === "kubo" && network !== "offline") {
+    const logger = parts.logger.child({ part: "kubo" });
+    return new KuboBackend({ rpcUrl: config.kuboRpcUrl }, { logger, clock: systemClock });
+  }
+  return new EmbeddedNode(
+    {
+      network,
+      swarmListen,
+      bootstrap: bootstrap ?? (network === "public" ? PUBLIC_BOOTSTRAP : []),
+      dataDir: join(config.dataDir, "node"),
+      recordDatabase,
+      vaultDir,
+    },
+    { logger: parts.logger.child({ part: "node" }), metrics, clock: systemClock },
+  );
 }
 
 async function openBlockCache(
@@ -229,15 +261,15 @@ function createDnslinks({ dns, dnslinkMap, network }: Config, logger: Logger): C
 
 function startRecords(
   config: Config,
-  parts: Pick<Parts, "recordStore" | "node" | "metrics" | "dnslinks"> & {
+  parts: Pick<Parts, "recordStore" | "backend" | "metrics" | "dnslinks"> & {
     readonly verifier: SignatureVerifier;
     readonly logger: Logger;
   },
   stack: AsyncDisposableStack,
 ): Records {
-  const { recordStore, verifier, node, metrics, dnslinks } = parts;
+  const { recordStore, verifier, backend, metrics, dnslinks } = parts;
   const logger = parts.logger.child({ part: "records" });
-  const routers = node.canRoute ? [node] : [];
+  const routers = backend.canRoute ? [backend] : [];
   const shared = { routers, timers: systemClock, random: Math.random, logger, metrics };
   const records = new Records(
     {
@@ -258,18 +290,18 @@ function startRecords(
     // What came from the network is there already; what a client gave us is ours to pass on.
     if (current.origin === "client") propagator.enqueue(current.record);
   });
-  takePushedRecords(node, records, { metrics, logger });
+  takePushedRecords(backend, records, { metrics, logger });
   return records;
 }
 
 /** Records that other peers put to our DHT server enter by the same door as a client's. */
 function takePushedRecords(
-  node: EmbeddedNode,
+  backend: Backend,
   records: Records,
   { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
 ): void {
   let waiting = 0;
-  node.onRecordPushed((name, recordBytes) => {
+  backend.onRecordPushed((name, recordBytes) => {
     if (waiting >= PUSHED_RECORDS_WAITING_MAX) return;
     waiting++;
     metrics.records.pushedByPeers++;

@@ -3,7 +3,9 @@ import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MemoryRecordStore } from "../src/adapters/memory/record-store.ts";
 import { WritePolicy } from "../src/http/write-policy.ts";
+import { blockOf } from "./support/blocks.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
+import { startContent, type TestContent } from "./support/start-content.ts";
 import { rawConnection, startHttp, type TestHttp } from "./support/start-http.ts";
 
 const key = createTestName();
@@ -20,8 +22,12 @@ class HalfStore extends MemoryRecordStore {
 }
 const broken = createTestName();
 
+const submitted = blockOf("submitted").cid.toString();
+
 let node: TestHttp;
+let content: TestContent;
 beforeAll(async () => {
+  content = await startContent();
   node = await startHttp({
     recordsParts: { store: new HalfStore() },
     server: {
@@ -36,7 +42,10 @@ beforeAll(async () => {
   });
   await node.records.publish(key.name, await makeRecord(key), { origin: "client" });
 });
-afterAll(async () => node[Symbol.asyncDispose]());
+afterAll(async () => {
+  await node[Symbol.asyncDispose]();
+  await content[Symbol.asyncDispose]();
+});
 
 function allowOrigins(head: string): string[] {
   return [...head.matchAll(/^access-control-allow-origin:\s*(.*?)\r?$/gim)].map((match) => match[1] ?? "");
@@ -129,6 +138,28 @@ describe("R35: exactly one Access-Control-Allow-Origin on every answer", () => {
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(allowOrigins(head)).toEqual(["*"]);
     expect(head.match(/^access-control-expose-headers:/gim)).toHaveLength(1);
+  });
+
+  it.each<Row>([
+    [200, "POST", `/sidecar/submit?cid=${submitted}`, [], "submitted"],
+    [400, "POST", `/sidecar/submit?cid=${submitted}`, [], "something else"],
+    [400, "POST", "/sidecar/submit", [], "submitted"],
+    [413, "POST", `/sidecar/submit?cid=${submitted}`, ["Content-Length: 99999999999"]],
+    [405, "GET", "/sidecar/submit"],
+    [200, "GET", "/sidecar/blob?cid=bafkqaaa"],
+    [200, "HEAD", "/sidecar/blob?arg=bafkqaaa"],
+    [200, "POST", "/sidecar/blob?arg=bafkqaaa"],
+    [404, "GET", `/sidecar/blob?cid=${CID}`],
+    [400, "GET", "/sidecar/blob?cid=nonsense"],
+    [200, "GET", "/sidecar/cache-stats"],
+    [404, "GET", "/sidecar/nowhere"],
+    [200, "GET", `/pin-status?cid=${CID}`],
+    [400, "GET", "/pin-status"],
+    [204, "OPTIONS", "/sidecar/submit"],
+  ])("%d %s %.60s %j", async (status, method, path, headers, body) => {
+    const head = await headOf(content.http.port, requestText(method, path, headers, body));
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(allowOrigins(head)).toEqual(["*"]);
   });
 
   it("503 when the store fails", async () => {

@@ -47,7 +47,7 @@ test("a database of before there were pins gets them and keeps its records", asy
   await first.put(record, { origin: "client", receivedAtMs: 1 });
   await first[Symbol.asyncDispose]();
   const db = new DatabaseSync(first.databasePath);
-  db.exec("DROP TABLE pinned_roots; PRAGMA user_version = 1");
+  db.exec("DROP TABLE pinned_roots; DROP TABLE pin_totals; PRAGMA user_version = 1");
   db.close();
 
   await using store = await SqliteRecordStore.open({ logger }, { dataDir });
@@ -55,6 +55,27 @@ test("a database of before there were pins gets them and keeps its records", asy
   const root = cidOf(Buffer.from("a"));
   await store.pinnedRoots.add([{ root, recursive: true, name: undefined, source: "add", pinnedAtMs: 1 }]);
   expect(store.pinnedRoots.get(root)).toBeDefined();
+});
+
+test("a database of before pins were counted counts those it has", async () => {
+  const dataDir = await makeDataDir();
+  const pin = { recursive: true, name: undefined, source: "add" as const, pinnedAtMs: 1 };
+  const first = await SqliteRecordStore.open({ logger }, { dataDir });
+  await first.pinnedRoots.add(["a", "b"].map((text) => ({ ...pin, root: cidOf(Buffer.from(text)) })));
+  await first[Symbol.asyncDispose]();
+  const db = new DatabaseSync(first.databasePath);
+  db.exec(`
+    DROP TRIGGER count_new_pin;
+    DROP TABLE pin_totals;
+    ALTER TABLE pinned_roots DROP COLUMN block_bytes;
+    PRAGMA user_version = 2;
+  `);
+  db.close();
+
+  await using store = await SqliteRecordStore.open({ logger }, { dataDir });
+  expect(store.pinnedRoots.list({ limit: 10 })).toHaveLength(2);
+  await store.pinnedRoots.add([{ ...pin, root: cidOf(Buffer.from("c")) }]);
+  expect(store.pinnedRoots.totals()).toEqual(new Map([["add", { pins: 3, blockBytes: 0 }]]));
 });
 
 test("a full disk refuses all pins of a call, and takes fewer afterwards", async () => {

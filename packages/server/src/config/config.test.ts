@@ -124,3 +124,26 @@ test("listen addresses", () => {
   expect(isLoopback("127.9.9.9") && isLoopback("::1") && isLoopback("localhost")).toBe(true);
   expect(isLoopback("0.0.0.0") || isLoopback("127.evil.example")).toBe(false);
 });
+
+test("the URL of Kubo's RPC is taken with and without the path of its calls, and as the reference system names it", () => {
+  expect(readConfig({}).kuboRpcUrl).toBe("http://127.0.0.1:5001");
+  for (const text of [
+    "http://ipfs:5001",
+    "http://ipfs:5001/",
+    "http://ipfs:5001/api/v0",
+    "http://ipfs:5001/api/v0/",
+  ]) {
+    expect(readConfig({ HOLDFAST_KUBO_RPC_URL: text }).kuboRpcUrl).toBe("http://ipfs:5001");
+  }
+  expect(readConfig({ IPFS_API_URL: "http://ipfs:5001" }).kuboRpcUrl).toBe("http://ipfs:5001");
+  for (const text of [
+    "",
+    "none",
+    "ipfs:5001",
+    "/ip4/127.0.0.1/tcp/5001",
+    "http://u:p@ipfs:5001",
+    "http://ipfs:5001?x",
+  ]) {
+    expect(problemsOf({ HOLDFAST_KUBO_RPC_URL: text })).toHaveLength(1);
+  }
+});

@@ -21,7 +21,8 @@ export const SETTINGS = {
   dataDir: setting("HOLDFAST_DATA_DIR", "./data", path),
   publicListen: setting("HOLDFAST_PUBLIC_LISTEN", "127.0.0.1:9080", parseListen),
   adminListen: setting("HOLDFAST_ADMIN_LISTEN", "127.0.0.1:9081", parseListen),
-  backend: setting("HOLDFAST_BACKEND", "embedded", oneOf("embedded")),
+  backend: setting("HOLDFAST_BACKEND", "embedded", oneOf("embedded", "kubo")),
+  kuboRpcUrl: setting("HOLDFAST_KUBO_RPC_URL", "http://127.0.0.1:5001", rpcUrl),
   network: setting("HOLDFAST_NETWORK", "public", oneOf("public", "lan", "offline")),
   swarmListen: setting("HOLDFAST_SWARM_LISTEN", "/ip4/0.0.0.0/tcp/4001", multiaddrs),
   bootstrap: setting("HOLDFAST_BOOTSTRAP", "default", bootstrap),
@@ -68,7 +69,7 @@ export const REFERENCE_VARIABLES: Readonly<
   NODE_NAME: "HOLDFAST_NODE_NAME",
   DB_PATH: { unused: "all state lives in HOLDFAST_DATA_DIR" },
   DOMAIN: { unused: "TLS and host names come with the gateway release" },
-  IPFS_API_URL: { unused: "the Kubo backend comes with a later release" },
+  IPFS_API_URL: "HOLDFAST_KUBO_RPC_URL",
   NOSTR_RELAYS: { unused: "pins from announcements come with a later release" },
   NOSTR_PRIVATE_KEY: { unused: "pins from announcements come with a later release" },
   MAX_PINS_PER_SECOND: { unused: "pins from announcements come with a later release" },
@@ -149,15 +150,22 @@ function isMultiaddr(item: string): boolean {
 function gatewayUrls(value: string): readonly string[] {
   if (value === "none") return [];
   const items = list(value);
-  for (const item of items) {
-    const url = URL.canParse(item) ? new URL(item) : undefined;
-    const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-    if (!isHttp || url.search !== "" || url.hash !== "" || url.username !== "") {
-      throw new Error("is not a comma list of http(s) URLs without query, or none");
-    }
+  if (items.length === 0 || !items.every(isBaseUrl)) {
+    throw new Error("is not a comma list of http(s) URLs without query, or none");
   }
-  if (items.length === 0) throw new Error("is not a comma list of http(s) URLs without query, or none");
   return items;
+}
+
+function isBaseUrl(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  return isHttp && `${url.search}${url.hash}${url.username}${url.password}` === "";
+}
+
+/** With or without the path that all calls have. */
+function rpcUrl(value: string): string {
+  if (!isBaseUrl(value)) throw new Error("is not an http(s) URL without user and query");
+  return value.replace(/\/+$/, "").replace(/\/api\/v0$/, "");
 }
 
 /** Undefined stands for the list that belongs to the network. */

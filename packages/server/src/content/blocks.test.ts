@@ -56,6 +56,39 @@ test("a retrieved block is kept in the cache, and found there when memory has fo
   expect(await blocks.isHeld(A.cid)).toBe(true);
 });
 
+test("what is held is given without asking a source: from memory, vault, cache and the CID itself", async () => {
+  const source = new ScriptedSource("s", [A, B, C]);
+  const cache = new MemoryBlockCache({ bytesMax: 1 << 20 });
+  const { blocks, vault, counts } = setUp([source], {}, cache);
+  await vault.put([A]);
+  cache.add(B);
+  for (let i = 0; i < 2; i++) {
+    expect(await blocks.getHeld(A.cid)).toEqual(A.bytes);
+    expect(await blocks.getHeld(B.cid)).toEqual(B.bytes);
+    expect(await blocks.getHeld(C.cid)).toBeUndefined();
+  }
+  expect(counts).toMatchObject({ blocksFromVault: 1, blocksFromCache: 1, blocksFromMemory: 2 });
+  const inlined = CID.createV1(0x55, Digest.create(0, new Uint8Array([1, 2])));
+  expect(await blocks.getHeld(inlined)).toEqual(new Uint8Array([1, 2]));
+  expect(source.asked).toEqual([]);
+});
+
+test("a block that is stored while sources are silent is given to who waits, and to who comes then", async () => {
+  const source = new ScriptedSource("s");
+  source.behaviour = "hangs";
+  const { blocks, vault, counts } = setUp([source]);
+  const waiting = blocks.get(A.cid, { signal: never });
+  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  blocks.noteStored([A.cid, B.cid]);
+  await vault.put([A]);
+  blocks.noteStored([A.cid]);
+  const joining = blocks.get(A.cid, { signal: never });
+  expect([await waiting, await joining]).toEqual([A.bytes, A.bytes]);
+  expect(source.asked[0]?.signal.aborted).toBe(true);
+  expect(await blocks.get(A.cid, { signal: never })).toEqual(A.bytes);
+  expect(counts.blocksFromSources).toBe(0);
+});
+
 test("what did not hash to its CID never gets into the cache", async () => {
   const source = new ScriptedSource("s", [A]);
   source.behaviour = "lies";

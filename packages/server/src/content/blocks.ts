@@ -53,6 +53,8 @@ interface Flight {
   waiters: number;
   /** A source is asked. */
   isRetrieval: boolean;
+  /** Ends the look with bytes that were found in another way. */
+  readonly settle: (bytes: Uint8Array) => void;
 }
 
 /**
@@ -103,6 +105,44 @@ export class Blocks {
     return bytes;
   }
 
+  /** The verified bytes if they are held here, else undefined; no source is asked. Shared, as those of {@link get}. */
+  async getHeld(cid: CID): Promise<Uint8Array | undefined> {
+    if (cid.multihash.code === IDENTITY_CODE) return inlinedBytes(cid);
+    const key = blockKeyOf(cid);
+    const cached = this.#memory.get(key);
+    if (cached !== undefined) {
+      this.#parts.metrics.content.blocksFromMemory++;
+      return cached;
+    }
+    const held = await this.#held(cid);
+    if (held === undefined) return undefined;
+    const bytes = ownBytes(held);
+    this.#memory.set(key, bytes);
+    return bytes;
+  }
+
+  /**
+   * To be told of blocks that have just been put into the vault: whoever waits for a source to give one of them, or joins
+   * that wait, gets it from there instead. Waits for nothing.
+   */
+  noteStored(cids: readonly CID[]): void {
+    for (const cid of cids) {
+      const flight = this.#flights.get(blockKeyOf(cid));
+      if (flight === undefined) continue;
+      this.#parts.vault.get(cid).then(
+        (bytes) => {
+          if (bytes === undefined) return;
+          flight.isRetrieval = false;
+          flight.settle(ownBytes(bytes));
+          flight.abort.abort();
+        },
+        () => {
+          // The look under way goes on, as if nothing had been stored.
+        },
+      );
+    }
+  }
+
   /** Whether {@link get} would answer without asking a source. Says nothing about the block's children. */
   async isHeld(cid: CID): Promise<boolean> {
     return (
@@ -118,10 +158,10 @@ export class Blocks {
     const onRetrieval = (): void => {
       flight.isRetrieval = true;
     };
-    const bytes = this.#look(key, cid, { root, signal: abort.signal, onRetrieval }).finally(() =>
-      this.#endFlight(key, flight),
-    );
-    const flight: Flight = { bytes, abort, waiters: 0, isRetrieval: false };
+    const found = Promise.withResolvers<Uint8Array>();
+    const look = this.#look(key, cid, { root, signal: abort.signal, onRetrieval });
+    const bytes = Promise.race([look, found.promise]).finally(() => this.#endFlight(key, flight));
+    const flight: Flight = { bytes, abort, waiters: 0, isRetrieval: false, settle: found.resolve };
     this.#flights.set(key, flight);
     // Everybody may have left when it fails.
     bytes.catch(() => {});

@@ -1,7 +1,7 @@
 import type { CID } from "multiformats/cid";
 
 /** Which request made the pin. */
-export type PinSource = "add" | "dag-put" | "dag-import" | "block-put";
+export type PinSource = "add" | "dag-put" | "dag-import" | "block-put" | "sidecar";
 
 export interface PinnedRoot {
   /** In the version in which it was first pinned. */
@@ -12,6 +12,14 @@ export interface PinnedRoot {
   /** Of the first pin, as is `pinnedAtMs`. */
   readonly source: PinSource;
   readonly pinnedAtMs: number;
+  /** Of the root's block, for a pin that is counted by size. */
+  readonly blockBytes?: number;
+}
+
+export interface PinTotals {
+  readonly pins: number;
+  /** Sum of `blockBytes`; blocks that are pinned under several codecs are held, and counted, once. */
+  readonly blockBytes: number;
 }
 
 /**
@@ -31,4 +39,6 @@ export interface PinnedRoots {
   get(root: CID): PinnedRoot | undefined;
   /** In the order of their keys, which says nothing; `after` goes on behind the last one of the page before. */
   list(options: { readonly limit: number; readonly after?: CID }): readonly PinnedRoot[];
+  /** By the source of the first pin; a source without pins is absent. Costs the same whatever the number of pins. */
+  totals(): ReadonlyMap<PinSource, PinTotals>;
 }

@@ -10,13 +10,16 @@ import type { HttpServer } from "./public-server.ts";
 import { adminRoutingGetRoute } from "./routes/admin-routing-get.ts";
 import { healthRoute } from "./routes/health.ts";
 import { ipnsInterceptRoute } from "./routes/ipns-intercept.ts";
-import { metricsRoute } from "./routes/metrics.ts";
+import { metricsRoute, type MetricsParts } from "./routes/metrics.ts";
+import { pinStatusRoute, type PinStatusParts } from "./routes/pin-status.ts";
 import { readyRoute } from "./routes/ready.ts";
 
 export interface AdminServerParts {
   readonly records: Pick<Records, "peek" | "freshnessOf" | "publish">;
   /** How many names have a record; throws when the store cannot be read. */
   readonly recordStore: { count(): number };
+  readonly pinnedRoots: PinStatusParts["pinnedRoots"] & MetricsParts["pinnedRoots"];
+  readonly vault: PinStatusParts["vault"];
   readonly backend: BackendStatus;
   /** What the rates of the public listener refused: its `refusals`. */
   readonly refusals: RefusalCounts;
@@ -48,6 +51,7 @@ export function createAdminServer(parts: AdminServerParts, options: AdminServerO
     metricsRoute(parts, { nodeName, startedAtMs: clock.nowMs() }),
     adminRoutingGetRoute(parts),
     ipnsInterceptRoute(parts),
+    pinStatusRoute(parts),
   ];
   for (const route of routes) route(listener.app);
   return listener;

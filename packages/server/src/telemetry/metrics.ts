@@ -31,6 +31,16 @@ export class Metrics {
     responsesOutdated: 0,
   };
 
+  readonly sidecar = {
+    submitsAccepted: 0,
+    submitsKnown: 0,
+    submitsInvalid: 0,
+    submitsTooLarge: 0,
+    submitsOverloaded: 0,
+    blobHits: 0,
+    blobMisses: 0,
+  };
+
   readonly http = { requests: 0, hotPath: 0, rateLimited: 0, overloaded: 0, errors: 0 };
   readonly push = { connections: 0, subscriptions: 0, updatesSent: 0, slowClientsDropped: 0 };
   readonly backend = { restarts: 0 };

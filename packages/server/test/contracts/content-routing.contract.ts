@@ -2,12 +2,15 @@ import { randomBytes } from "node:crypto";
 import type { CID } from "multiformats/cid";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { ContentRouting, RoutedPeer } from "../../src/content/content-routing.ts";
+import { rawCidOf } from "../support/raw-cid.ts";
 import { unknownCid } from "./block-source.contract.ts";
 
 export interface RoutingUnderTest extends AsyncDisposable {
   readonly routing: ContentRouting;
   /** Our own peer id, as others find it. */
   readonly selfId: string;
+  /** Makes us hold a raw block, for what announces nothing else. Default: what is announced need not be held. */
+  readonly hold?: (bytes: Uint8Array) => Promise<void>;
   /** Somebody else on the same network. */
   readonly other: {
     readonly peerId: string;
@@ -57,7 +60,9 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
     });
 
     it("stops at the limit", async () => {
-      const cid = await subject.other.provide(randomBytes(1_000));
+      const bytes = randomBytes(1_000);
+      const cid = await subject.other.provide(bytes);
+      await subject.hold?.(bytes);
       await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
       await vi.waitFor(async () => {
         expect(await providers(cid)).toHaveLength(2);
@@ -70,7 +75,9 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
     });
 
     it("announces a block so that others find us", async () => {
-      const cid = unknownCid();
+      const bytes = randomBytes(1_000);
+      const cid = rawCidOf(bytes);
+      await subject.hold?.(bytes);
       await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
       await vi.waitFor(async () => {
         expect(await subject.other.findProviders(cid)).toContain(subject.selfId);

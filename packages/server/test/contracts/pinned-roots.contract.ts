@@ -97,6 +97,25 @@ export function pinnedRootsContract(adapter: string, open: () => Promise<OpenedP
       expect(new Set(found).size).toBe(26);
     });
 
+    test("R21: totals count each pin once, and the bytes of each block once, by source", async () => {
+      const opened = await openDisposed();
+      const { pins } = opened;
+      expect([...pins.totals()]).toEqual([]);
+      const submitted = pinOf("a", { source: "sidecar", recursive: false, blockBytes: 100 });
+      await pins.add([submitted, pinOf("b"), pinOf("c", { source: "sidecar", blockBytes: 7 })]);
+      const expected = new Map([
+        ["add", { pins: 1, blockBytes: 0 }],
+        ["sidecar", { pins: 2, blockBytes: 107 }],
+      ]);
+      expect(pins.totals()).toEqual(expected);
+      await pins.add([{ ...submitted, recursive: true, name: "again" }, pinOf("a"), pinOf("b")]);
+      expect(pins.totals()).toEqual(expected);
+      await pins.add([{ ...submitted, root: cidOf(Buffer.from("a"), 0x71) }]);
+      expect(pins.totals().get("sidecar")).toEqual({ pins: 3, blockBytes: 107 });
+      const after = (await opened.reopen()).totals().get("sidecar");
+      expect(after).toEqual(opened.survivesRestart ? { pins: 3, blockBytes: 107 } : undefined);
+    });
+
     test("pins are there after a restart if that is promised", async () => {
       const opened = await openDisposed();
       await opened.pins.add(Array.from({ length: 3000 }, (_, i) => pinOf(`${i}`)));

@@ -7,20 +7,20 @@ import { FileBlockStore } from "../../src/adapters/files/block-store.ts";
 import { MemoryPinnedRoots } from "../../src/adapters/memory/pinned-roots.ts";
 import type { BlockSource } from "../../src/content/block-source.ts";
 import { Blocks } from "../../src/content/blocks.ts";
-import type { WriteLimits } from "../../src/http/routes/add-parts.ts";
 import { contentRoutes } from "../../src/http/routes/content.ts";
-import { contentRpcRoutes } from "../../src/http/routes/dag-routes.ts";
+import { type ContentRpcOptions, contentRpcRoutes } from "../../src/http/routes/dag-routes.ts";
 import type { BlockReader } from "../../src/gateway/block-reader.ts";
 import type { PublicServerOptions } from "../../src/http/public-server.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { Dnslinks } from "../../src/records/dnslinks.ts";
 import type { RecordRouter } from "../../src/records/record-router.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
 import { startHttp, type TestHttp } from "./start-http.ts";
 
 export interface StartContentOptions {
   readonly sources?: readonly BlockSource[];
   readonly routers?: readonly RecordRouter[];
-  readonly addLimits?: Partial<WriteLimits>;
+  readonly addLimits?: ContentRpcOptions;
   readonly retrievalTimeoutMs?: number;
   readonly writePolicy?: WritePolicy;
   readonly dnslinks?: Dnslinks;
@@ -55,14 +55,25 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
   let blocks: Blocks | undefined;
   const pinnedRoots = new MemoryPinnedRoots();
   // The server that they belong to makes this and the records; requests come only when it listens.
-  const reader: BlockReader = {
+  const reader: BlockReader & Pick<Blocks, "getHeld"> = {
     get: (...args) => existing(blocks).get(...args),
+    getHeld: (cid) => existing(blocks).getHeld(cid),
     isHeld: (cid) => existing(blocks).isHeld(cid),
   };
   const reading = retrievalTimeoutMs === undefined ? {} : { retrievalTimeoutMs };
   const routes = [
     contentRpcRoutes(
-      { vault, blocks: reader, pinnedRoots, writePolicy, onAdded: (event) => added.push(event) },
+      {
+        vault,
+        blocks: reader,
+        pinnedRoots,
+        writePolicy,
+        metrics: new Metrics(),
+        onAdded: (event) => {
+          existing(blocks).noteStored(event.cids);
+          added.push(event);
+        },
+      },
       { ...options.addLimits, ...reading },
     ),
     contentRoutes(

@@ -1,4 +1,6 @@
 import { connect } from "node:net";
+import { MemoryBlockStore } from "../../src/adapters/memory/block-store.ts";
+import { MemoryPinnedRoots } from "../../src/adapters/memory/pinned-roots.ts";
 import { createAdminServer } from "../../src/http/admin-server.ts";
 import {
   createPublicServer,
@@ -64,6 +66,8 @@ export async function startHttp(options: StartHttpOptions = {}): Promise<TestHtt
 export interface TestAdmin extends TestRecords, AsyncDisposable {
   readonly url: string;
   readonly backend: { state: string; sinceMs: number; peers: number };
+  readonly pinnedRoots: MemoryPinnedRoots;
+  readonly vault: MemoryBlockStore;
 }
 
 /** The admin listener on loopback, over the real records room and a backend whose state the test sets. */
@@ -72,9 +76,11 @@ export async function startAdmin(
 ): Promise<TestAdmin> {
   const room = createRecords([], options.recordsParts === undefined ? {} : { parts: options.recordsParts });
   const backend = { state: "running", sinceMs: room.clock.nowMs(), peers: 0 };
+  const pins = { pinnedRoots: new MemoryPinnedRoots(), vault: new MemoryBlockStore() };
   const server = createAdminServer(
     {
       ...room,
+      ...pins,
       recordStore: room.store,
       backend: { status: () => backend },
       refusals: { clients: 3, names: 2, node: 1 },
@@ -85,6 +91,7 @@ export async function startAdmin(
   const url = await server.listen();
   return {
     ...room,
+    ...pins,
     backend,
     url,
     async [Symbol.asyncDispose]() {

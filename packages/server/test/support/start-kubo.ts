@@ -55,6 +55,7 @@ export class Kubo implements AsyncDisposable {
   readonly #peers: readonly string[];
   #process: ChildProcess | undefined;
   #ready: Promise<void>;
+  #apiAddr = "";
   #apiUrl = "";
   #gatewayUrl = "";
   #peerId = "";
@@ -88,7 +89,7 @@ export class Kubo implements AsyncDisposable {
     return this.#ready;
   }
 
-  /** E.g. `http://127.0.0.1:40123`. Changes with a restart, as do `gatewayUrl` and `addrs`. */
+  /** E.g. `http://127.0.0.1:40123`. As `gatewayUrl` and `addrs` it changes with a restart, unless the ports are kept. */
   get apiUrl(): string {
     return this.#apiUrl;
   }
@@ -213,9 +214,16 @@ export class Kubo implements AsyncDisposable {
     this.#process?.kill("SIGSTOP");
   }
 
-  /** Kills it if it still runs, and starts it again on the same repository: same identity and blocks, other ports. */
-  async restart(): Promise<void> {
+  /**
+   * Kills it if it still runs, and starts it again on the same repository: same identity and blocks, and other ports unless
+   * those of RPC and swarm are to be kept.
+   */
+  async restart(options: { readonly keepPorts?: boolean } = {}): Promise<void> {
     await this.kill();
+    if (options.keepPorts === true) {
+      const Swarm = this.#addrs.map((addr) => addr.replace(/\/p2p\/.*/, ""));
+      await editConfig(this.#repo, { Addresses: { API: this.#apiAddr, Swarm } });
+    }
     this.#ready = this.#run();
     await this.#ready;
   }
@@ -238,7 +246,8 @@ export class Kubo implements AsyncDisposable {
     child.stderr.on("data", (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-4_000);
     });
-    this.#apiUrl = httpUrlOf(await this.#waitForFile(child, "api"));
+    this.#apiAddr = await this.#waitForFile(child, "api");
+    this.#apiUrl = httpUrlOf(this.#apiAddr);
     this.#gatewayUrl = (await this.#waitForFile(child, "gateway")).replace(/\/$/, "");
     const { ID, Addresses } = await this.#waitForId(child);
     this.#peerId = ID;
@@ -288,9 +297,7 @@ export function startKubo(options: StartKuboOptions = {}): Promise<Kubo> {
 }
 
 async function configure(repo: string, options: StartKuboOptions): Promise<void> {
-  const file = join(repo, "config");
-  const config = JSON.parse(await readFile(file, "utf8")) as Record<string, Record<string, unknown>>;
-  const sections: Record<string, Record<string, unknown>> = {
+  await editConfig(repo, {
     Addresses: {
       API: "/ip4/127.0.0.1/tcp/0",
       Gateway: "/ip4/127.0.0.1/tcp/0",
@@ -307,7 +314,16 @@ async function configure(repo: string, options: StartKuboOptions): Promise<void>
     Swarm: { DisableNatPortMap: true, RelayClient: { Enabled: false }, RelayService: { Enabled: false } },
     Version: { SwarmCheckEnabled: false },
     ...options.config,
-  };
+  });
+}
+
+/** Merges over the configuration, section by section. */
+async function editConfig(
+  repo: string,
+  sections: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+): Promise<void> {
+  const file = join(repo, "config");
+  const config = JSON.parse(await readFile(file, "utf8")) as Record<string, Record<string, unknown>>;
   for (const [name, section] of Object.entries(sections)) config[name] = { ...config[name], ...section };
   const bootstrap: readonly string[] = [];
   await writeFile(file, JSON.stringify({ ...config, Bootstrap: bootstrap }, undefined, 2));

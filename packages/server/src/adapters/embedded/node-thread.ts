@@ -27,7 +27,7 @@ import {
   ownCopy,
   type ToThread,
 } from "./protocol.ts";
-import { Limiter } from "./limiter.ts";
+import { Limiter } from "../concurrency/limiter.ts";
 import { whenReachable } from "./reachability.ts";
 import { CallServer, type Handlers } from "./serve-calls.ts";
 import { ThreadBlockstore } from "./thread-blockstore.ts";

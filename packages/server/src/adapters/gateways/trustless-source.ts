@@ -3,8 +3,10 @@ import type { CID } from "multiformats/cid";
 import { isBlockOf } from "../../content/block-hash.ts";
 import type { BlockSource } from "../../content/block-source.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
+import { Deadline, DeadlineError } from "../http-client/deadline.ts";
+import { readBody, tooLarge } from "../http-client/read-body.ts";
+import { Limiter } from "../concurrency/limiter.ts";
 import { BackOff } from "./back-off.ts";
-import { Slots } from "./slots.ts";
 
 export interface TrustlessSourceParts {
   readonly clock: Clock & Timers;
@@ -44,14 +46,14 @@ export class TrustlessSource implements BlockSource {
   readonly #fetch: typeof globalThis.fetch;
   readonly #options: Required<TrustlessSourceOptions>;
   readonly #backOff: BackOff;
-  readonly #slots: Slots;
+  readonly #slots: Limiter;
 
   constructor(parts: TrustlessSourceParts, options: TrustlessSourceOptions) {
     this.#clock = parts.clock;
     this.#fetch = parts.fetch ?? globalThis.fetch;
     this.#options = { ...DEFAULTS, ...options, baseUrl: options.baseUrl.replace(/\/+$/, "") };
     this.#backOff = new BackOff(parts.clock);
-    this.#slots = new Slots(this.#options.requestsMax);
+    this.#slots = new Limiter(this.#options.requestsMax);
     this.label = new URL(options.baseUrl).host;
   }
 
@@ -136,92 +138,4 @@ class StatusError extends Error {
     // The form with a date is rare and not worth its parsing.
     this.retryAfterMs = /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) * 1000 : 0;
   }
-}
-
-class DeadlineError extends Error {
-  override readonly name = "DeadlineError";
-}
-
-/** Ends a request that takes too long as a whole, makes no progress, or is wanted by nobody any more. */
-class Deadline implements Disposable {
-  readonly #clock: Timers;
-  readonly #idleMsMax: number;
-  readonly #abort = new AbortController();
-  readonly #expired = Promise.withResolvers<never>();
-  readonly #cancelTotal: () => void;
-  readonly #signal: AbortSignal;
-  readonly #onAbort = (): void => this.#end(this.#signal.reason as Error);
-  #cancelIdle: () => void;
-
-  constructor(
-    clock: Timers,
-    options: { readonly requestMsMax: number; readonly idleMsMax: number; readonly signal: AbortSignal },
-  ) {
-    this.#clock = clock;
-    this.#idleMsMax = options.idleMsMax;
-    this.#signal = options.signal;
-    this.#cancelTotal = clock.after(options.requestMsMax, () => this.#end(new DeadlineError("too slow")));
-    this.#cancelIdle = this.#startIdle();
-    this.#signal.addEventListener("abort", this.#onAbort, { once: true });
-    // It may end when nobody waits for anything.
-    this.#expired.promise.catch(() => {});
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  /**
-   * Waits for a step of the request, which then counts as progress. The signal alone would not do: the platform's fetch may
-   * lose track of it once the headers have arrived and its request object is collected.
-   */
-  async orExpired<T>(step: Promise<T>): Promise<T> {
-    const result = await Promise.race([step, this.#expired.promise]);
-    this.#cancelIdle();
-    this.#cancelIdle = this.#startIdle();
-    return result;
-  }
-
-  [Symbol.dispose](): void {
-    this.#cancelTotal();
-    this.#cancelIdle();
-    this.#signal.removeEventListener("abort", this.#onAbort);
-  }
-
-  #startIdle(): () => void {
-    return this.#clock.after(this.#idleMsMax, () => this.#end(new DeadlineError("no progress")));
-  }
-
-  #end(reason: Error): void {
-    this.#expired.reject(reason);
-    this.#abort.abort(reason);
-  }
-}
-
-/** A body that ends before its Content-Length rejects: the platform sees to that. */
-async function readBody(
-  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
-  bytesMax: number,
-  deadline: Deadline,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bodyBytes = 0;
-  while (reader !== undefined) {
-    const { done, value } = await deadline.orExpired(reader.read());
-    if (done) break;
-    bodyBytes += value.byteLength;
-    if (bodyBytes > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(value);
-  }
-  const bytes = new Uint8Array(bodyBytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
-}
-
-function tooLarge(bytesMax: number): Error {
-  return new Error(`more than ${bytesMax} bytes`);
 }

@@ -1,5 +1,5 @@
 import { CID } from "multiformats/cid";
-import type { PinnedRoot, PinnedRoots } from "../../content/pinned-roots.ts";
+import type { PinnedRoot, PinnedRoots, PinSource, PinTotals } from "../../content/pinned-roots.ts";
 
 /** Pins that live as long as the process. For tests and for nodes that keep nothing. */
 export class MemoryPinnedRoots implements PinnedRoots {
@@ -31,6 +31,19 @@ export class MemoryPinnedRoots implements PinnedRoots {
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .slice(0, limit)
       .map(([, pin]) => pin);
+  }
+
+  totals(): ReadonlyMap<PinSource, PinTotals> {
+    const totals = new Map<PinSource, PinTotals>();
+    const counted = new Set<string>();
+    for (const { root, source, blockBytes } of this.#pins.values()) {
+      const { pins, blockBytes: sum } = totals.get(source) ?? { pins: 0, blockBytes: 0 };
+      const key = Buffer.from(root.multihash.bytes).toString("latin1");
+      const added = blockBytes === undefined || counted.has(key) ? 0 : blockBytes;
+      if (blockBytes !== undefined) counted.add(key);
+      totals.set(source, { pins: pins + 1, blockBytes: sum + added });
+    }
+    return totals;
   }
 }
 

@@ -7,7 +7,7 @@ export class PinWriter {
 
   constructor(db: DatabaseSync) {
     this.#upsert = db.prepare(
-      `INSERT INTO pinned_roots VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO pinned_roots VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET
          is_recursive = max(is_recursive, excluded.is_recursive), name = coalesce(excluded.name, name)
        WHERE excluded.is_recursive > is_recursive OR excluded.name IS NOT NULL`,
@@ -15,8 +15,9 @@ export class PinWriter {
   }
 
   pin({ pins }: PinRootsJob): null {
-    for (const { multihash, codec, cidVersion, recursive, name, source, pinnedAtMs } of pins) {
-      this.#upsert.run(multihash, codec, cidVersion, recursive ? 1 : 0, name, source, pinnedAtMs);
+    for (const { multihash, codec, cidVersion, recursive, name, source, pinnedAtMs, blockBytes } of pins) {
+      const isRecursive = recursive ? 1 : 0;
+      this.#upsert.run(multihash, codec, cidVersion, isRecursive, name, source, pinnedAtMs, blockBytes);
     }
     return null;
   }

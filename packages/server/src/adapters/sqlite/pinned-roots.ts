@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CID } from "multiformats/cid";
 import { decode } from "multiformats/hashes/digest";
-import type { PinnedRoot, PinnedRoots, PinSource } from "../../content/pinned-roots.ts";
+import type { PinnedRoot, PinnedRoots, PinSource, PinTotals } from "../../content/pinned-roots.ts";
 import type { StoreClient } from "./store-client.ts";
 
 /**
@@ -13,6 +13,7 @@ export class SqlitePinnedRoots implements PinnedRoots, Disposable {
   readonly #db: DatabaseSync;
   readonly #select: StatementSync;
   readonly #page: StatementSync;
+  readonly #totals: StatementSync;
 
   constructor(client: Pick<StoreClient, "run">, databasePath: string) {
     this.#client = client;
@@ -21,13 +22,14 @@ export class SqlitePinnedRoots implements PinnedRoots, Disposable {
     this.#page = this.#db.prepare(
       "SELECT * FROM pinned_roots WHERE (multihash, codec) > (?, ?) ORDER BY multihash, codec LIMIT ?",
     );
+    this.#totals = this.#db.prepare("SELECT * FROM pin_totals");
   }
 
   async add(pins: readonly PinnedRoot[]): Promise<void> {
     if (pins.length === 0) return;
     await this.#client.run({
       kind: "pin-roots",
-      pins: pins.map(({ root, recursive, name, source, pinnedAtMs }) => ({
+      pins: pins.map(({ root, recursive, name, source, pinnedAtMs, blockBytes }) => ({
         // A copy: a posted view would clone the whole buffer behind it.
         multihash: new Uint8Array(root.multihash.bytes),
         codec: root.code,
@@ -36,6 +38,7 @@ export class SqlitePinnedRoots implements PinnedRoots, Disposable {
         name: name ?? null,
         source,
         pinnedAtMs,
+        blockBytes: blockBytes ?? null,
       })),
     });
   }
@@ -51,6 +54,13 @@ export class SqlitePinnedRoots implements PinnedRoots, Disposable {
     return (this.#page.all(multihash, codec, limit) as unknown as PinRow[]).map(pinOf);
   }
 
+  totals(): ReadonlyMap<PinSource, PinTotals> {
+    const rows = this.#totals.all() as unknown as TotalsRow[];
+    return new Map(
+      rows.map((row) => [row.source, { pins: row.pin_count, blockBytes: row.block_bytes }] as const),
+    );
+  }
+
   [Symbol.dispose](): void {
     this.#db[Symbol.dispose]();
   }
@@ -64,6 +74,13 @@ interface PinRow {
   readonly name: string | null;
   readonly source: PinSource;
   readonly pinned_at_ms: number;
+  readonly block_bytes: number | null;
+}
+
+interface TotalsRow {
+  readonly source: PinSource;
+  readonly pin_count: number;
+  readonly block_bytes: number;
 }
 
 function pinOf(row: PinRow): PinnedRoot {
@@ -73,5 +90,6 @@ function pinOf(row: PinRow): PinnedRoot {
     name: row.name ?? undefined,
     source: row.source,
     pinnedAtMs: row.pinned_at_ms,
+    ...(row.block_bytes === null ? {} : { blockBytes: row.block_bytes }),
   };
 }

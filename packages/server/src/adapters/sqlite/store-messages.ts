@@ -41,6 +41,7 @@ export interface PinRootsJob {
     readonly name: string | null;
     readonly source: PinSource;
     readonly pinnedAtMs: number;
+    readonly blockBytes: number | null;
   }[];
 }
 

@@ -2,9 +2,12 @@ import type { FastifyInstance } from "fastify";
 import type { Clock } from "../../telemetry/clock.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { RefusalCounts } from "../limits.ts";
+import type { PinnedRoots } from "../../content/pinned-roots.ts";
+import { sidecarCacheStats } from "./sidecar-cache-stats.ts";
 
 export interface MetricsParts {
   readonly recordStore: { count(): number };
+  readonly pinnedRoots: Pick<PinnedRoots, "totals">;
   readonly metrics: Metrics;
   /** Of the public listener. */
   readonly refusals: RefusalCounts;
@@ -12,12 +15,12 @@ export interface MetricsParts {
 }
 
 /**
- * `GET /metrics`: the JSON of the reference system, each counter true. What this node does not do yet is 0: pins and
- * announcements; `chain_validation` stays 0, because application rules never refuse a record (R6). Our own counters are
+ * `GET /metrics`: the JSON of the reference system, each counter true. What this node does not do yet is 0:
+ * announcements, and the pins that they ask for; `chain_validation` stays 0, because application rules never refuse a record (R6). Our own counters are
  * under `holdfast`.
  */
 export function metricsRoute(
-  { recordStore, metrics, refusals, clock }: MetricsParts,
+  { recordStore, pinnedRoots, metrics, refusals, clock }: MetricsParts,
   { nodeName, startedAtMs }: { readonly nodeName: string; readonly startedAtMs: number },
 ) {
   return (app: FastifyInstance): void => {
@@ -27,7 +30,7 @@ export function metricsRoute(
         uptime_seconds: Math.max(0, Math.floor((clock.nowMs() - startedAtMs) / 1000)),
         node_name: nodeName,
         database: {
-          total_pinned_cids: 0,
+          total_pinned_cids: pinCount(pinnedRoots),
           total_ipns_records: recordStore.count(),
           cid_announcements: 0,
           ipns_announcements: 0,
@@ -52,9 +55,13 @@ export function metricsRoute(
           rate_limit_ipns_rejected: refusals.names,
         },
         relays: 0,
-        instant_pin_cache: { entries: 0, bytes: 0, hits: 0, misses: 0 },
+        instant_pin_cache: sidecarCacheStats({ pinnedRoots, metrics }),
         holdfast: metrics,
       });
     });
   };
+}
+
+function pinCount(pinnedRoots: MetricsParts["pinnedRoots"]): number {
+  return [...pinnedRoots.totals().values()].reduce((sum, { pins }) => sum + pins, 0);
 }

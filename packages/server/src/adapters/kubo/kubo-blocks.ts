@@ -1,0 +1,80 @@
+import { HoldfastError } from "@holdfast/core";
+import type { CID } from "multiformats/cid";
+import { isBlockOf } from "../../content/block-hash.ts";
+import type { Timers } from "../../telemetry/clock.ts";
+import { type KuboRpc, KuboRefusal } from "./kubo-rpc.ts";
+import type { KuboRouting } from "./kubo-routing.ts";
+
+/** For one block, from the request to its last byte. */
+const BLOCK_MS_MAX = 30_000;
+/** More is no block that anybody exchanges. */
+const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+/** What Kubo holds comes in a millisecond, and what its peers hold within this. */
+const SILENT_MS_MAX = 1_500;
+
+const EMPTY = new Uint8Array();
+
+interface Parts {
+  readonly rpc: KuboRpc;
+  readonly routing: KuboRouting;
+  readonly timers: Timers;
+  /** Whether Kubo is connected to anybody. */
+  readonly hasPeers: () => Promise<boolean>;
+  /** Kubo's own peer id. */
+  readonly selfId: () => string | undefined;
+}
+
+/** Blocks that Kubo holds or retrieves. */
+export class KuboBlocks {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Kubo's `block/get` waits for ever for a block that nobody has. So when it is silent, routing is asked who has it: if
+   * nobody does, neither connected peers (they were asked first) nor others, the wait is over. It is over as well when
+   * there is nobody to ask.
+   */
+  async retrieve(cid: CID, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array> {
+    signal.throwIfAborted();
+    // Kubos do not send each other an empty block: one that holds none waits for it in vain.
+    if (isBlockOf(cid, EMPTY)) return new Uint8Array();
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
+    const cancelTimer = this.#parts.timers.after(SILENT_MS_MAX, () => {
+      this.#endIfNobodyHas(cid, either, ended).catch(() => {
+        // Whether somebody has it cannot be told, so the wait goes on to its own end.
+      });
+    });
+    const query = { arg: cid.toString() };
+    try {
+      return await this.#parts.rpc.bytes(
+        { kind: "block", command: "block/get", query, msMax: BLOCK_MS_MAX, bytesMax: BLOCK_BYTES_MAX },
+        { signal: either },
+      );
+    } catch (err) {
+      if (err instanceof KuboRefusal && /not found|could not find/.test(err.words)) {
+        throw new HoldfastError("CONTENT_NOT_FOUND", "Kubo did not find the block", { cause: err });
+      }
+      throw err;
+    } finally {
+      cancelTimer();
+      ended.abort();
+    }
+  }
+
+  async #endIfNobodyHas(cid: CID, signal: AbortSignal, ended: AbortController): Promise<void> {
+    const { routing, hasPeers, selfId } = this.#parts;
+    if (!(await hasPeers())) {
+      ended.abort(new HoldfastError("BACKEND_UNAVAILABLE", "Kubo is connected to no peer"));
+      return;
+    }
+    // Kubo itself may have announced a block that it lost; one more says that somebody else has it.
+    for await (const peer of routing.findProviders(cid, { limit: 2, signal, kind: "absence" })) {
+      if (peer.id !== selfId()) return;
+    }
+    ended.abort(new HoldfastError("CONTENT_NOT_FOUND", "no provider of the block is known"));
+  }
+}

@@ -1,0 +1,77 @@
+import { CID } from "multiformats/cid";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, vi } from "vitest";
+import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
+import { systemClock } from "../src/telemetry/clock.ts";
+import { blockSourceContract } from "./contracts/block-source.contract.ts";
+import { contentRoutingContract } from "./contracts/content-routing.contract.ts";
+import { recordRouterContract } from "./contracts/record-router.contract.ts";
+import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+
+const sharedElsewhere = async (): Promise<void> => {
+  // The parts belong to the enclosing describe.
+};
+
+describe.skipIf(!kuboAvailable)("our Kubo and another one", () => {
+  let parts: Awaited<ReturnType<typeof twoKubos>>;
+  beforeAll(async () => {
+    parts = await twoKubos();
+  }, 60_000);
+  afterAll(() => parts.dispose());
+
+  recordRouterContract("Kubo", async () => ({
+    router: parts.backend,
+    other: {
+      put: (name, record) => parts.other.routingPut(name.text, record),
+      get: (name) => parts.other.routingGet(name.text),
+    },
+    [Symbol.asyncDispose]: sharedElsewhere,
+  }));
+
+  blockSourceContract("Kubo", async () => ({
+    source: parts.backend,
+    giveToOther: (bytes) => blockPut(parts.other, bytes),
+    [Symbol.asyncDispose]: sharedElsewhere,
+  }));
+
+  contentRoutingContract("Kubo", async () => ({
+    routing: parts.backend,
+    selfId: parts.ours.peerId,
+    // Kubo announces only what it holds.
+    hold: async (bytes) => void (await blockPut(parts.ours, bytes)),
+    other: {
+      peerId: parts.other.peerId,
+      async provide(bytes) {
+        const cid = await blockPut(parts.other, bytes);
+        await parts.other.rpc(`routing/provide?arg=${cid.toString()}`);
+        return cid;
+      },
+      findProviders: (cid) => parts.other.findProviders(cid.toString()),
+    },
+    [Symbol.asyncDispose]: sharedElsewhere,
+  }));
+});
+
+async function twoKubos() {
+  const other = await startKubo({ label: "other" });
+  const ours = await startKubo({ label: "ours", peers: [other.addr] });
+  const backend = new KuboBackend(
+    { rpcUrl: ours.apiUrl },
+    { logger: pino({ level: "silent" }), clock: systemClock },
+  );
+  backend.start();
+  await vi.waitFor(() => {
+    if (backend.status().peers === 0) throw new Error("no peers yet");
+  }, 10_000);
+  const dispose = async (): Promise<void> => {
+    await backend[Symbol.asyncDispose]();
+    await ours[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
+  };
+  return { ours, other, backend, dispose };
+}
+
+async function blockPut(kubo: Kubo, bytes: Uint8Array): Promise<CID> {
+  const { Key } = await kubo.json<{ Key: string }>("block/put?cid-codec=raw&allow-big-block=true", { bytes });
+  return CID.parse(Key);
+}

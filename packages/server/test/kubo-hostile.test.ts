@@ -1,0 +1,204 @@
+import { randomBytes } from "node:crypto";
+import type { HoldfastError } from "@holdfast/core";
+import { pino } from "pino";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
+import { type Clock, systemClock, type Timers } from "../src/telemetry/clock.ts";
+import { unknownCid } from "./contracts/block-source.contract.ts";
+import { type HostileKubo, type KuboBehaviour, startHostileKubo } from "./support/hostile-kubo.ts";
+import { rawCidOf } from "./support/raw-cid.ts";
+import { createTestName, makeRecord } from "./support/records.ts";
+import { collect, within } from "./support/start-embedded.ts";
+
+/** Real time, but every wait is so many times shorter, so that a deadline of a minute can be tested. */
+function fasterClock(factor: number, onWait = (_ms: number): void => {}): Clock & Timers {
+  return {
+    nowMs: () => systemClock.nowMs(),
+    after: (ms, callback) => {
+      onWait(ms);
+      return systemClock.after(ms / factor, callback);
+    },
+  };
+}
+
+async function setUp({
+  speed = 1,
+  onWait,
+}: { readonly speed?: number; readonly onWait?: (ms: number) => void } = {}) {
+  const kubo = await startHostileKubo();
+  onTestFinished(() => kubo[Symbol.asyncDispose]());
+  const backend = new KuboBackend(
+    { rpcUrl: kubo.url },
+    { logger: pino({ level: "silent" }), clock: fasterClock(speed, onWait), random: () => 0.5 },
+  );
+  onTestFinished(() => backend[Symbol.asyncDispose]());
+  backend.start();
+  await vi.waitFor(() => expect(backend.status().state).toBe("running"));
+  return { kubo, backend };
+}
+
+const MALICE: readonly KuboBehaviour[] = [
+  "silent",
+  "stalls in the body",
+  "drips",
+  "huge body",
+  "huge line",
+  "500",
+  "500 with a huge body",
+  "403",
+  "404",
+  "redirects",
+  "reset",
+  "reset in the body",
+];
+/** Bodies that end well: for records and peers they say nothing, for a block they are bytes like others. */
+const NONSENSE: readonly KuboBehaviour[] = ["garbage", "html", "wrong types", "nothing"];
+const FAILS = { code: expect.stringMatching(/^(BACKEND_UNAVAILABLE|UPSTREAM_TIMEOUT)$/) as string };
+
+/** Everything that was asked for is over there as well: nothing is left open. */
+async function nothingIsOpen(kubo: HostileKubo): Promise<void> {
+  await vi.waitFor(() => expect(kubo.open).toBe(0), 5_000);
+}
+
+describe.each([...MALICE, ...NONSENSE])("what claims to be Kubo is hostile: %s", (behaviour) => {
+  test("a lookup of a name fails in time, and yields nothing", async () => {
+    const { kubo, backend } = await setUp({ speed: 100 });
+    kubo.behaviour = behaviour;
+    await expect(collect(backend.get(createTestName().name, within(20_000)))).rejects.toMatchObject(FAILS);
+    await nothingIsOpen(kubo);
+  });
+
+  test("a put fails in time", async () => {
+    const { kubo, backend } = await setUp({ speed: 100 });
+    kubo.behaviour = behaviour;
+    const key = createTestName();
+    const put = backend.put(key.name, await makeRecord(key), within(20_000));
+    await expect(put).rejects.toMatchObject(FAILS);
+    await nothingIsOpen(kubo);
+  });
+
+  test("a search for providers and for a peer fails or finds nobody, in time", async () => {
+    const { kubo, backend } = await setUp({ speed: 100 });
+    kubo.behaviour = behaviour;
+    const options = { limit: 5, ...within(20_000) };
+    const outcome = await collect(backend.findProviders(unknownCid(), options)).then(
+      (peers) => `${peers.length} found`,
+      (err: unknown) => (err as HoldfastError).code,
+    );
+    expect(outcome).toMatch(/^(0 found|BACKEND_UNAVAILABLE|UPSTREAM_TIMEOUT)$/);
+    await expect(
+      backend.findPeer("12D3KooWSzRuSFHgLsKr6jJboAPdP7xMga2YBgBspYuErxswcgvt", within(20_000)),
+    ).rejects.toMatchObject(FAILS);
+    await nothingIsOpen(kubo);
+  });
+});
+
+test.each(MALICE)("a block from a hostile Kubo fails in time: %s", async (behaviour) => {
+  const { kubo, backend } = await setUp({ speed: 100 });
+  kubo.behaviour = behaviour;
+  await expect(backend.retrieve(unknownCid(), within(20_000))).rejects.toMatchObject(FAILS);
+  await nothingIsOpen(kubo);
+});
+
+test("what Kubo says of its inside is not in the message that clients may see", async () => {
+  const { kubo, backend } = await setUp();
+  kubo.behaviour = "500";
+  const err: unknown = await backend.retrieve(unknownCid(), within(5_000)).catch((e: unknown) => e);
+  expect(err).toMatchObject({ code: "BACKEND_UNAVAILABLE" });
+  expect((err as Error).message).not.toContain("/home/kubo");
+});
+
+test("an abort ends the request at Kubo, too", async () => {
+  const { kubo, backend } = await setUp();
+  kubo.behaviour = "silent";
+  const leaving = new AbortController();
+  const reading = backend.retrieve(unknownCid(), { signal: leaving.signal });
+  reading.catch(() => {});
+  await vi.waitFor(() => expect(kubo.open).toBe(1));
+  const reason = new Error("the reader has gone");
+  leaving.abort(reason);
+  await expect(reading).rejects.toBe(reason);
+  await nothingIsOpen(kubo);
+});
+
+test("only so many blocks are asked for at once, over connections that are kept", async () => {
+  const { kubo, backend } = await setUp();
+  kubo.behaviour = "silent";
+  const leaving = new AbortController();
+  const all = Array.from({ length: 100 }, () => backend.retrieve(unknownCid(), { signal: leaving.signal }));
+  const settled = Promise.allSettled(all);
+  await vi.waitFor(() => expect(kubo.open).toBe(32));
+  leaving.abort();
+  await settled;
+  expect(kubo.asked.length).toBe(32);
+  kubo.behaviour = "answers";
+  const bytes = randomBytes(1_000);
+  kubo.answers.set("block/get", bytes);
+  await nothingIsOpen(kubo);
+  const before = kubo.connections;
+  for (let i = 0; i < 20; i++) await backend.retrieve(rawCidOf(bytes), within(5_000));
+  expect(kubo.connections - before).toBeLessThan(5);
+});
+
+test("a put that Kubo answers with 200 but does not keep is not confirmed (dependencies.md §2a.3)", async () => {
+  const { kubo, backend } = await setUp();
+  const key = createTestName();
+  kubo.answers.set("routing/put", '{"ID":"12D3","Type":5,"Responses":null,"Extra":""}\n');
+  const put = await backend.put(key.name, await makeRecord(key), within(5_000));
+  expect(put).toEqual({ confirmedPeers: 0 });
+});
+
+test("an older record than the network's is not put at all", async () => {
+  const { kubo, backend } = await setUp();
+  const key = createTestName();
+  const newer = Buffer.from(await makeRecord(key, { sequence: 2n })).toString("base64");
+  kubo.answers.set("routing/get", `{"ID":"","Type":5,"Responses":null,"Extra":"${newer}"}\n`);
+  const put = await backend.put(key.name, await makeRecord(key, { sequence: 1n }), within(5_000));
+  expect(put).toEqual({ confirmedPeers: 0 });
+  expect(kubo.asked.filter((asked) => asked.startsWith("routing/put"))).toEqual([]);
+});
+
+test("a Kubo that does not answer about its state is unreachable, calls fail at once, and it is noticed when it is back", async () => {
+  const { kubo, backend } = await setUp({ speed: 20 });
+  kubo.behaviour = "500";
+  kubo.isStatusHostile = true;
+  await vi.waitFor(() => expect(backend.status()).toMatchObject({ state: "unreachable", peers: 0 }), 5_000);
+  kubo.asked.length = 0;
+  await expect(backend.retrieve(unknownCid(), within(5_000))).rejects.toMatchObject({
+    code: "BACKEND_UNAVAILABLE",
+  });
+  expect(kubo.asked).toEqual([]);
+  kubo.isStatusHostile = false;
+  await vi.waitFor(() => expect(backend.status()).toMatchObject({ state: "running", peers: 1 }), 5_000);
+});
+
+test("while Kubo is away it is looked at less and less often, every ten seconds at last", async () => {
+  const waitsMs: number[] = [];
+  const { kubo } = await setUp({ speed: 200, onWait: (ms) => waitsMs.push(ms) });
+  kubo.behaviour = "500";
+  kubo.isStatusHostile = true;
+  // 15 s is what an answer may take.
+  const pausesMs = (): number[] => waitsMs.filter((ms) => ms !== 15_000);
+  await vi.waitFor(() => expect(pausesMs().length).toBeGreaterThanOrEqual(8), 10_000);
+  expect(pausesMs().slice(0, 8)).toEqual([10_000, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+});
+
+test("a broken connection makes it look at Kubo at once", async () => {
+  const { kubo, backend } = await setUp();
+  kubo.behaviour = "reset";
+  const looksBefore = kubo.looks;
+  await expect(backend.retrieve(unknownCid(), within(5_000))).rejects.toMatchObject(FAILS);
+  await vi.waitFor(() => expect(kubo.looks).toBeGreaterThan(looksBefore));
+  expect(backend.status().state).toBe("running");
+});
+
+test("a disposed backend ends its calls with SHUTTING_DOWN", async () => {
+  const { kubo, backend } = await setUp();
+  kubo.behaviour = "silent";
+  const call = backend.retrieve(unknownCid(), within(20_000));
+  call.catch(() => {});
+  await vi.waitFor(() => expect(kubo.open).toBe(1));
+  await backend[Symbol.asyncDispose]();
+  await expect(call).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+  await nothingIsOpen(kubo);
+});
