@@ -144,8 +144,11 @@ describe("slow clients", () => {
     }
     await vi.waitFor(() => expect(node.metrics.http.requests - beforeRequests).toBe(505));
     expect((await fetch(`${node.url}/health`)).status).toBe(200);
-    const perClientBytes = (heldBytes() - beforeBytes) / slow.length;
-    expect(perClientBytes).toBeLessThan(20_000);
+    // Pieces that are still on their way between the two ends, both of which are in this process, are nobody's to hold.
+    await vi.waitFor(() => expect((heldBytes() - beforeBytes) / slow.length).toBeLessThan(20_000), {
+      timeout: 10_000,
+      interval: 100,
+    });
     for (const connection of slow) connection[Symbol.dispose]();
   });
 });
