@@ -1,92 +1,57 @@
 /**
- * ipfs/gateway-conformance against the built node with the embedded backend and no network: fixtures go in through our own
- * `dag/import` and `routing/put`, and every assertion must pass cold, warm and after a restart.
+ * ipfs/gateway-conformance against the built node. Embedded, without a network: the fixtures go in through our own `dag/import`
+ * and `routing/put`; every assertion must pass cold, warm and after a restart. In front of a real Kubo: the fixtures are in
+ * Kubo only; every assertion must pass cold, warm, and from what is cached when Kubo is stopped.
  */
-import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { promisify } from "node:util";
-import { startNode, type TestNode } from "../e2e/support/start-node.ts";
-import { countLeaves, type LeafCounts } from "./count-leaves.ts";
-
-const run = promisify(execFile);
-const SUITE = "gateway-conformance";
-/** Records that are invalid on purpose: a gateway that takes one has failed. */
-const REFUSED_RECORDS = ["_v1_", "_v1-v2-broken-v1-value_", "_v1-v2-broken-signature-v2_"];
+import { join } from "node:path";
+import { startNode } from "../e2e/support/start-node.ts";
+import { kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
+import { dnslinksOf, extractFixtures, importFixtures, putFileTo } from "./fixtures.ts";
+import { reportPhase } from "./suite.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "holdfast-conformance-"));
+const wanted = process.argv[2] ?? "both";
 let failed = 0;
 try {
   const fixtures = join(folder, "fixtures");
-  await run(SUITE, ["extract-fixtures", "--directory", fixtures, "--merged=false"]);
-  const dnslinks = (await readFile(join(fixtures, "dnslinks.IPFS_NS_MAP"), "utf8")).trim();
-  const options = {
-    dataDir: folder,
-    env: {
-      HOLDFAST_NETWORK: "offline",
-      HOLDFAST_GATEWAY_HOSTS: "example.com=subdomain+dnslink,localhost=subdomain+dnslink",
-      HOLDFAST_DNSLINK_MAP: dnslinks,
-    },
+  await extractFixtures(fixtures);
+  const env = {
+    HOLDFAST_GATEWAY_HOSTS: "example.com=subdomain+dnslink,localhost=subdomain+dnslink",
+    HOLDFAST_DNSLINK_MAP: await dnslinksOf(fixtures),
   };
-  const first = await startNode(options);
-  try {
-    await importFixtures(first, fixtures);
-    failed += await report("cold", first);
-    failed += await report("warm", first);
-  } finally {
-    await first.stop();
-  }
-  await using second = await startNode(options);
-  failed += await report("after a restart", second);
+  if (wanted !== "kubo") failed += await runEmbedded(fixtures, { ...env, HOLDFAST_NETWORK: "offline" });
+  if (wanted !== "embedded") failed += await runInFrontOfKubo(fixtures, env);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 process.exitCode = failed === 0 ? 0 : 1;
 
-async function importFixtures(node: TestNode, fixtures: string): Promise<void> {
-  for (const file of await readdir(fixtures)) {
-    const bytes = new Blob([await readFile(join(fixtures, file))]);
-    if (file.endsWith(".car")) await importCar(node, file, bytes);
-    else if (file.endsWith(".ipns-record")) await importRecord(node, file, bytes);
-  }
-}
-
-async function importCar(node: TestNode, file: string, bytes: Blob): Promise<void> {
-  const body = new FormData();
-  body.set("file", bytes, file);
-  // Some fixtures miss a block on purpose, so their roots cannot be pinned.
-  const answer = await fetch(`${node.publicUrl}/api/v0/dag/import?pin-roots=false`, { method: "POST", body });
-  if (!answer.ok) throw new Error(`${file} was refused: ${await answer.text()}`);
-}
-
-async function importRecord(node: TestNode, file: string, bytes: Blob): Promise<void> {
-  const name = basename(file, ".ipns-record").split("_")[0] ?? "";
-  const body = new FormData();
-  body.set("value-file", bytes, file);
-  const url = `${node.publicUrl}/api/v0/routing/put?arg=/ipns/${name}&allow-offline=true`;
-  const answer = await fetch(url, { method: "POST", body });
-  const isInvalid = REFUSED_RECORDS.some((part) => file.includes(part));
-  if (answer.ok === isInvalid) throw new Error(`${file}: status ${answer.status}: ${await answer.text()}`);
-}
-
-async function report(phase: string, node: TestNode): Promise<number> {
-  const counts = await runSuite(node, phase);
-  process.stdout.write(`${phase}: ${counts.passed} passed, ${counts.failed.length} failed\n`);
-  for (const test of counts.failed) process.stdout.write(`  ${test}\n`);
-  return counts.failed.length + (counts.passed === 0 ? 1 : 0);
-}
-
-async function runSuite(node: TestNode, phase: string): Promise<LeafCounts> {
-  const { port } = new URL(node.publicUrl);
-  const json = join(folder, `${phase.replaceAll(" ", "-")}.json`);
-  const urls = ["--gateway-url", node.publicUrl, "--subdomain-url", `http://example.com:${port}`];
+async function runEmbedded(fixtures: string, env: Readonly<Record<string, string>>): Promise<number> {
+  const options = { dataDir: folder, env };
+  let failures = 0;
+  const first = await startNode(options);
   try {
-    await run(SUITE, ["test", ...urls, "--json", json, "--", "-timeout", "10m", "-count=1"], {
-      maxBuffer: 1 << 28,
-    });
-  } catch {
-    // It exits with an error when an assertion fails; the counts say which.
+    await importFixtures(putFileTo(first.publicUrl), fixtures, { checksRecords: true });
+    failures += await reportPhase("cold", first, folder);
+    failures += await reportPhase("warm", first, folder);
+  } finally {
+    await first.stop();
   }
-  return countLeaves(await readFile(json, "utf8"));
+  await using second = await startNode(options);
+  return failures + (await reportPhase("after a restart", second, folder));
+}
+
+async function runInFrontOfKubo(fixtures: string, env: Readonly<Record<string, string>>): Promise<number> {
+  if (!kuboAvailable) return 1;
+  await using kubo = await startKubo({ label: "conformance" });
+  await importFixtures(putFileTo(kubo.apiUrl), fixtures, { checksRecords: false });
+  await using node = await startNode({
+    env: { ...env, HOLDFAST_BACKEND: "kubo", HOLDFAST_KUBO_RPC_URL: kubo.apiUrl },
+  });
+  let failures = await reportPhase("Kubo, cold", node, folder);
+  failures += await reportPhase("Kubo, warm", node, folder);
+  await kubo.kill();
+  return failures + (await reportPhase("Kubo stopped", node, folder));
 }
