@@ -1,21 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SignatureVerifier } from "./adapters/crypto/signature-verifier.ts";
-import { DnsOverHttps } from "./adapters/dns/dns-over-https.ts";
-import { CachedDnslinks } from "./adapters/dns/dnslinks.ts";
-import { SystemDns } from "./adapters/dns/system-dns.ts";
-import type { TxtLookup } from "./adapters/dns/txt-lookup.ts";
-import { EmbeddedNode } from "./adapters/embedded/embedded-node.ts";
-import { PUBLIC_BOOTSTRAP } from "./adapters/embedded/public-bootstrap.ts";
-import { FileBlockCache } from "./adapters/files/block-cache.ts";
-import { FileBlockStore } from "./adapters/files/block-store.ts";
-import { TrustlessSource } from "./adapters/gateways/trustless-source.ts";
-import { KuboBackend } from "./adapters/kubo/kubo-backend.ts";
+import type { CachedDnslinks } from "./adapters/dns/dnslinks.ts";
+import type { FileBlockStore } from "./adapters/files/block-store.ts";
 import { SqliteRecordStore } from "./adapters/sqlite/record-store.ts";
 import type { Backend } from "./backend.ts";
 import type { Config } from "./config/config.ts";
 import type { Added } from "./content/add-files.ts";
-import { Blocks } from "./content/blocks.ts";
+import type { Blocks } from "./content/blocks.ts";
 import { createAdminServer } from "./http/admin-server.ts";
 import {
   createPublicServer,
@@ -26,16 +18,10 @@ import {
 import { contentRoutes } from "./http/routes/content.ts";
 import { contentRpcRoutes } from "./http/routes/dag-routes.ts";
 import { WritePolicy } from "./http/write-policy.ts";
-import {
-  DNS_TIMEOUT_MS,
-  PROPAGATION_POLICY,
-  PROVIDE_TIMEOUT_MS,
-  PUSHED_RECORDS_WAITING_MAX,
-  RECORD_POLICY,
-  STOP_GRACE_MS,
-} from "./policies.ts";
-import { Propagator } from "./records/propagator.ts";
-import { Records } from "./records/records.ts";
+import { PROVIDE_TIMEOUT_MS, STOP_GRACE_MS } from "./policies.ts";
+import { createBackend, openVault, startBlocks } from "./start-content.ts";
+import { createDnslinks, startRecords } from "./start-records.ts";
+import type { Records } from "./records/records.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -174,144 +160,12 @@ async function startParts(
     SignatureVerifier.start({ logger: logger.child({ part: "verifier" }), metrics }),
   );
   const vaultDir = join(config.dataDir, "vault");
-  const vault = stack.use(
-    await FileBlockStore.open(vaultDir, {
-      onCorrupt: (cid) => {
-        metrics.content.blocksCorrupt++;
-        logger.error({ cid: cid.toString() }, "a block in the vault is corrupt");
-      },
-    }),
-  );
+  const vault = await openVault(vaultDir, { metrics, logger }, stack);
   const backend = stack.use(
     createBackend(config, { recordDatabase: recordStore.databasePath, vaultDir, metrics, logger }),
   );
   const dnslinks = stack.use(createDnslinks(config, logger));
   const records = startRecords(config, { recordStore, verifier, backend, metrics, dnslinks, logger }, stack);
-  const cache = await openBlockCache(config, { metrics, logger }, stack);
-  const gateways = config.trustlessGateways.map(
-    (baseUrl) => new TrustlessSource({ clock: systemClock }, { baseUrl }),
-  );
-  const blocks = new Blocks(
-    {
-      vault,
-      ...(cache === undefined ? {} : { cache }),
-      sources: [...(backend.canRoute ? [backend] : []), ...gateways],
-      metrics,
-    },
-    { memoryBytesMax: config.blockMemoryBytesMax },
-  );
+  const blocks = await startBlocks(config, { vault, backend, metrics, logger }, stack);
   return { records, recordStore, backend, vault, blocks, dnslinks, metrics };
-}
-
-/** Offline there is nothing to ask, whatever the backend: that is what an embedded node without a network is. */
-function createBackend(
-  config: Config,
-  parts: {
-    readonly recordDatabase: string;
-    readonly vaultDir: string;
-    readonly metrics: Metrics;
-    readonly logger: Logger;
-  },
-): Backend {
-  const { network, swarmListen, bootstrap } = config;
-  const { recordDatabase, vaultDir, metrics } = parts;
-  if (config.backend === "kubo" && network !== "offline") {
-    const logger = parts.logger.child({ part: "kubo" });
-    return new KuboBackend({ rpcUrl: config.kuboRpcUrl }, { logger, clock: systemClock });
-  }
-  return new EmbeddedNode(
-    {
-      network,
-      swarmListen,
-      bootstrap: bootstrap ?? (network === "public" ? PUBLIC_BOOTSTRAP : []),
-      dataDir: join(config.dataDir, "node"),
-      recordDatabase,
-      vaultDir,
-    },
-    { logger: parts.logger.child({ part: "node" }), metrics, clock: systemClock },
-  );
-}
-
-async function openBlockCache(
-  { dataDir, blockCacheBytesMax }: Config,
-  { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
-  stack: AsyncDisposableStack,
-): Promise<FileBlockCache | undefined> {
-  if (blockCacheBytesMax === 0) return undefined;
-  const cache = await FileBlockCache.open(join(dataDir, "block-cache"), {
-    bytesMax: blockCacheBytesMax,
-    onCorrupt: () => metrics.content.blocksCorrupt++,
-    onDropped: () => metrics.content.cacheBlocksDropped++,
-    onWriteFailed: (err) => {
-      metrics.content.cacheWritesFailed++;
-      logger.warn({ err }, "blocks could not be written to the disk cache");
-    },
-  });
-  return stack.use(cache);
-}
-
-function createDnslinks({ dns, dnslinkMap, network }: Config, logger: Logger): CachedDnslinks {
-  let lookup: TxtLookup | undefined;
-  if (network !== "offline" && dns.kind === "system") lookup = new SystemDns({ timeoutMs: DNS_TIMEOUT_MS });
-  if (network !== "offline" && dns.kind === "https")
-    lookup = new DnsOverHttps({ url: dns.url, timeoutMs: DNS_TIMEOUT_MS });
-  const parts = { lookup, clock: systemClock, timers: systemClock, logger: logger.child({ part: "dns" }) };
-  return new CachedDnslinks(parts, { map: dnslinkMap });
-}
-
-function startRecords(
-  config: Config,
-  parts: Pick<Parts, "recordStore" | "backend" | "metrics" | "dnslinks"> & {
-    readonly verifier: SignatureVerifier;
-    readonly logger: Logger;
-  },
-  stack: AsyncDisposableStack,
-): Records {
-  const { recordStore, verifier, backend, metrics, dnslinks } = parts;
-  const logger = parts.logger.child({ part: "records" });
-  const routers = backend.canRoute ? [backend] : [];
-  const shared = { routers, timers: systemClock, random: Math.random, logger, metrics };
-  const records = new Records(
-    {
-      ...shared,
-      store: recordStore,
-      verifySignature: verifier.verifySignature,
-      dnslinks,
-      clock: systemClock,
-    },
-    { ...RECORD_POLICY, hotBytesMax: config.hotRecordsBytesMax },
-  );
-  stack.defer(() => records.close());
-  const propagator = new Propagator(shared, PROPAGATION_POLICY);
-  stack.defer(() => {
-    propagator.close();
-  });
-  records.onStored(({ current }) => {
-    // What came from the network is there already; what a client gave us is ours to pass on.
-    if (current.origin === "client") propagator.enqueue(current.record);
-  });
-  takePushedRecords(backend, records, { metrics, logger });
-  return records;
-}
-
-/** Records that other peers put to our DHT server enter by the same door as a client's. */
-function takePushedRecords(
-  backend: Backend,
-  records: Records,
-  { metrics, logger }: { readonly metrics: Metrics; readonly logger: Logger },
-): void {
-  let waiting = 0;
-  backend.onRecordPushed((name, recordBytes) => {
-    if (waiting >= PUSHED_RECORDS_WAITING_MAX) return;
-    waiting++;
-    metrics.records.pushedByPeers++;
-    records
-      .publish(name, recordBytes, { origin: "peer-push" })
-      .catch((err: unknown) => {
-        logger.debug({ err, name: name.text }, "record pushed by a peer refused");
-      })
-      .finally(() => {
-        waiting--;
-      });
-  });
 }
