@@ -1,7 +1,7 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -37,6 +37,13 @@ export interface StartKuboOptions {
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Also listens on a WebSocket. */
   readonly webSocket?: boolean;
+  /** Its blocks are on a disk of this size, see {@link canLimitDisk}. */
+  readonly diskBytes?: number;
+}
+
+/** Whether a process here may have mounts of its own, which a small disk for one Kubo needs. */
+export function canLimitDisk(): boolean {
+  return spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
 }
 
 /** A file part of an RPC request. */
@@ -52,7 +59,7 @@ export interface RpcFile {
 export class Kubo implements AsyncDisposable {
   readonly label: string;
   readonly #repo: string;
-  readonly #peers: readonly string[];
+  readonly #options: StartKuboOptions;
   #process: ChildProcess | undefined;
   #ready: Promise<void>;
   #apiAddr = "";
@@ -62,19 +69,18 @@ export class Kubo implements AsyncDisposable {
   #addrs: readonly string[] = [];
   #stderr = "";
 
-  private constructor(label: string, repo: string, peers: readonly string[]) {
+  private constructor(label: string, repo: string, options: StartKuboOptions) {
     this.label = label;
     this.#repo = repo;
-    this.#peers = peers;
+    this.#options = options;
     this.#ready = this.#run();
   }
 
   static async start(options: StartKuboOptions = {}): Promise<Kubo> {
     const label = options.label ?? "kubo";
     const repo = await mkdtemp(join(tmpdir(), `holdfast-${label}-`));
-    await promisify(execFile)(IPFS_BINARY, ["init", "--profile=test"], { env: environmentOf(repo) });
-    await configure(repo, options);
-    const kubo = new Kubo(label, repo, options.peers ?? []);
+    await initialise(repo, options);
+    const kubo = new Kubo(label, repo, options);
     try {
       await kubo.ready;
     } catch (err) {
@@ -220,12 +226,32 @@ export class Kubo implements AsyncDisposable {
    */
   async restart(options: { readonly keepPorts?: boolean } = {}): Promise<void> {
     await this.kill();
-    if (options.keepPorts === true) {
-      const Swarm = this.#addrs.map((addr) => addr.replace(/\/p2p\/.*/, ""));
-      await editConfig(this.#repo, { Addresses: { API: this.#apiAddr, Swarm } });
-    }
+    if (options.keepPorts === true) await this.#keepPorts();
     this.#ready = this.#run();
     await this.#ready;
+  }
+
+  /** Kills it and starts another one at the same ports: an empty repository, another identity. */
+  async replaceRepository(): Promise<void> {
+    await this.kill();
+    await rm(this.#repo, { recursive: true, force: true });
+    await mkdir(this.#repo);
+    await initialise(this.#repo, this.#options);
+    await this.#keepPorts();
+    this.#ready = this.#run();
+    await this.#ready;
+  }
+
+  /** Ends what {@link freeze} began. */
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Makes the disk of `diskBytes` larger, while it runs. */
+  async growDisk(bytes: number): Promise<void> {
+    const inside = ["-t", String(this.#process?.pid), "-U", "-m", "--preserve-credentials"];
+    const grow = ["mount", "-o", `remount,size=${bytes}`, join(this.#repo, "blocks")];
+    await promisify(execFile)("nsenter", [...inside, ...grow]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,10 +259,16 @@ export class Kubo implements AsyncDisposable {
     await rm(this.#repo, { recursive: true, force: true });
   }
 
+  async #keepPorts(): Promise<void> {
+    const Swarm = this.#addrs.map((addr) => addr.replace(/\/p2p\/.*/, ""));
+    await editConfig(this.#repo, { Addresses: { API: this.#apiAddr, Swarm } });
+  }
+
   async #run(): Promise<void> {
     await Promise.all(["api", "gateway"].map((file) => rm(join(this.#repo, file), { force: true })));
     this.#stderr = "";
-    const child = spawn(IPFS_BINARY, ["daemon"], {
+    const [program, ...args] = daemonOn(this.#repo, this.#options.diskBytes);
+    const child = spawn(program, args, {
       env: environmentOf(this.#repo),
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -252,7 +284,7 @@ export class Kubo implements AsyncDisposable {
     const { ID, Addresses } = await this.#waitForId(child);
     this.#peerId = ID;
     this.#addrs = Addresses.filter((a) => a.startsWith("/ip4/127.0.0.1/tcp/"));
-    for (const peer of this.#peers) await this.connect(peer);
+    for (const peer of this.#options.peers ?? []) await this.connect(peer);
   }
 
   async #waitForFile(child: ChildProcess, file: string): Promise<string> {
@@ -294,6 +326,18 @@ process.on("exit", () => {
 /** Starts a real Kubo daemon on loopback. Dispose it (`await using`). */
 export function startKubo(options: StartKuboOptions = {}): Promise<Kubo> {
   return Kubo.start(options);
+}
+
+async function initialise(repo: string, options: StartKuboOptions): Promise<void> {
+  await promisify(execFile)(IPFS_BINARY, ["init", "--profile=test"], { env: environmentOf(repo) });
+  await configure(repo, options);
+}
+
+/** The daemon; with a small disk in a mount namespace of its own, which ends with it, blocks and all. */
+function daemonOn(repo: string, diskBytes: number | undefined): [string, ...string[]] {
+  if (diskBytes === undefined) return [IPFS_BINARY, "daemon"];
+  const script = `cp -a "$1" "$1.before" && mount -t tmpfs -o size=${diskBytes} tmpfs "$1" && cp -a "$1.before/." "$1" && exec "$2" daemon`;
+  return ["unshare", "-rm", "sh", "-ec", script, "sh", join(repo, "blocks"), IPFS_BINARY];
 }
 
 async function configure(repo: string, options: StartKuboOptions): Promise<void> {
