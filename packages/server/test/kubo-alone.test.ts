@@ -3,6 +3,7 @@ import { CID } from "multiformats/cid";
 import { pino } from "pino";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
+import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { unknownCid } from "./contracts/block-source.contract.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
@@ -12,7 +13,7 @@ import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 async function inFrontOf(kubo: Kubo): Promise<KuboBackend> {
   const backend = new KuboBackend(
     { rpcUrl: kubo.apiUrl },
-    { logger: pino({ level: "silent" }), clock: systemClock },
+    { logger: pino({ level: "silent" }), clock: systemClock, vault: new MemoryBlockStore() },
   );
   onTestFinished(() => backend[Symbol.asyncDispose]());
   backend.start();

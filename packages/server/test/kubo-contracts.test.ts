@@ -2,10 +2,13 @@ import { CID } from "multiformats/cid";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, vi } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
+import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { blockSourceContract } from "./contracts/block-source.contract.ts";
 import { contentRoutingContract } from "./contracts/content-routing.contract.ts";
+import { pinnerContract } from "./contracts/pinner.contract.ts";
 import { recordRouterContract } from "./contracts/record-router.contract.ts";
+import { carOf } from "./support/cars.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 
 const sharedElsewhere = async (): Promise<void> => {
@@ -34,6 +37,20 @@ describe.skipIf(!kuboAvailable)("our Kubo and another one", () => {
     [Symbol.asyncDispose]: sharedElsewhere,
   }));
 
+  pinnerContract("Kubo", async () => ({
+    pinner: parts.backend.pinner,
+    vault: parts.vault,
+    giveToOther: async (root, blocks) =>
+      void (await parts.other.rpc("dag/import?pin-roots=false", { bytes: carOf([root], blocks) })),
+    wish: async () => {},
+    release: async () => {},
+    pinByOther: async ({ cid, bytes }, recursive) => {
+      await parts.ours.rpc("dag/import?pin-roots=false", { bytes: carOf([cid], [{ cid, bytes }]) });
+      await parts.ours.rpc(`pin/add?arg=${cid.toString()}&recursive=${recursive}`);
+    },
+    [Symbol.asyncDispose]: sharedElsewhere,
+  }));
+
   contentRoutingContract("Kubo", async () => ({
     routing: parts.backend,
     selfId: parts.ours.peerId,
@@ -55,9 +72,10 @@ describe.skipIf(!kuboAvailable)("our Kubo and another one", () => {
 async function twoKubos() {
   const other = await startKubo({ label: "other" });
   const ours = await startKubo({ label: "ours", peers: [other.addr] });
+  const vault = new MemoryBlockStore();
   const backend = new KuboBackend(
     { rpcUrl: ours.apiUrl },
-    { logger: pino({ level: "silent" }), clock: systemClock },
+    { logger: pino({ level: "silent" }), clock: systemClock, vault },
   );
   backend.start();
   await vi.waitFor(() => {
@@ -68,7 +86,7 @@ async function twoKubos() {
     await ours[Symbol.asyncDispose]();
     await other[Symbol.asyncDispose]();
   };
-  return { ours, other, backend, dispose };
+  return { ours, other, backend, vault, dispose };
 }
 
 async function blockPut(kubo: Kubo, bytes: Uint8Array): Promise<CID> {

@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const IPFS_BINARY = fileURLToPath(new URL("../../../../.cache/servers/ipfs", import.meta.url));
+export const IPFS_BINARY = fileURLToPath(new URL("../../../../.cache/servers/ipfs", import.meta.url));
 const START_TIMEOUT_MS = 30_000;
 const RPC_TIMEOUT_MS = 20_000;
 /** go-libp2p's number for a query event that names providers. */
@@ -37,6 +37,8 @@ export interface StartKuboOptions {
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Also listens on a WebSocket. */
   readonly webSocket?: boolean;
+  /** Sent with each call of its RPC, for a configuration with `API.Authorizations`. */
+  readonly authorization?: string;
   /** Its blocks are on a disk of this size, see {@link canLimitDisk}. */
   readonly diskBytes?: number;
 }
@@ -130,8 +132,10 @@ export class Kubo implements AsyncDisposable {
     body?: RpcFile | FormData,
     options: { signal?: AbortSignal } = {},
   ): Promise<Response> {
+    const { authorization } = this.#options;
     const response = await fetch(`${this.#apiUrl}/api/v0/${path}`, {
       method: "POST",
+      headers: authorization === undefined ? {} : { authorization },
       signal: options.signal ?? AbortSignal.timeout(RPC_TIMEOUT_MS),
       ...(body === undefined ? {} : { body: body instanceof FormData ? body : formOf(body) }),
     });

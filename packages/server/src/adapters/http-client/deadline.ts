@@ -14,6 +14,7 @@ export class Deadline implements Disposable {
   readonly #signal: AbortSignal;
   readonly #onAbort = (): void => this.#end(this.#signal.reason as Error);
   #cancelIdle: () => void;
+  #isOver = false;
 
   constructor(
     clock: Timers,
@@ -45,12 +46,19 @@ export class Deadline implements Disposable {
    */
   async orExpired<T>(step: Promise<T>): Promise<T> {
     const result = await Promise.race([step, this.#expired.promise]);
-    this.#cancelIdle();
-    this.#cancelIdle = this.#startIdle();
+    this.noteProgress();
     return result;
   }
 
+  /** The wait for the next step begins anew. */
+  noteProgress(): void {
+    if (this.#isOver) return;
+    this.#cancelIdle();
+    this.#cancelIdle = this.#startIdle();
+  }
+
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.#cancelTotal();
     this.#cancelIdle();
     this.#signal.removeEventListener("abort", this.#onAbort);

@@ -6,7 +6,7 @@ import type { Deadline } from "./deadline.ts";
  * @throws Error when there are more than `bytesMax` bytes; the deadline's reason.
  */
 export async function readBody(
-  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read"> | undefined,
   bytesMax: number,
   deadline: Deadline,
 ): Promise<Uint8Array> {

@@ -3,9 +3,14 @@ import type { CID } from "multiformats/cid";
 import type { BlockSource } from "../../content/block-source.ts";
 import type { ContentRouting, RoutedPeer } from "../../content/content-routing.ts";
 import type { RecordRouter } from "../../records/record-router.ts";
+import type { Pinner } from "../../pins/pinner.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { HeldBlocks } from "./dag-supply.ts";
 import { KuboBlocks } from "./kubo-blocks.ts";
+import { KuboGateway } from "./kubo-gateway.ts";
+import { connectKubo } from "./kubo-peers.ts";
+import { KuboPins } from "./kubo-pins.ts";
 import { KuboRecords } from "./kubo-records.ts";
 import { KuboRouting } from "./kubo-routing.ts";
 import { KuboRpc } from "./kubo-rpc.ts";
@@ -14,11 +19,17 @@ import { type KuboStatus, KuboWatch } from "./kubo-watch.ts";
 export interface KuboBackendOptions {
   /** Of Kubo's RPC, without `/api/v0`. */
   readonly rpcUrl: string;
+  /** The value of the `Authorization` header that Kubo's `API.Authorizations` asks for: a secret. */
+  readonly authorization?: string | undefined;
+  /** Of Kubo's gateway, e.g. `http://127.0.0.1:8080`, where blocks that it holds cost half as much. Default: not used. */
+  readonly gatewayUrl?: string | undefined;
 }
 
 export interface KuboBackendParts {
   readonly logger: Logger;
   readonly clock: Clock & Timers;
+  /** What we hold for good: taken from there when it is to be pinned. */
+  readonly vault: HeldBlocks;
   /** In [0, 1); spreads the looks at Kubo's state. Default: Math.random. */
   readonly random?: () => number;
 }
@@ -32,34 +43,43 @@ export interface KuboBackendParts {
 export class KuboBackend implements RecordRouter, BlockSource, ContentRouting, AsyncDisposable {
   readonly label = "kubo";
   readonly canRoute = true;
+  readonly pinner: Pinner;
   readonly #rpc: KuboRpc;
   readonly #watch: KuboWatch;
   readonly #records: KuboRecords;
   readonly #routing: KuboRouting;
   readonly #blocks: KuboBlocks;
+  readonly #gateway: KuboGateway | undefined;
 
-  constructor({ rpcUrl }: KuboBackendOptions, parts: KuboBackendParts) {
-    const { clock, logger, random = Math.random } = parts;
+  constructor({ rpcUrl, authorization, gatewayUrl }: KuboBackendOptions, parts: KuboBackendParts) {
+    const { clock, logger, vault, random = Math.random } = parts;
+    const isAway = (): boolean => this.#watch.status.state === "unreachable";
     this.#rpc = new KuboRpc(
       {
         timers: clock,
-        isAway: () => this.#watch.status.state === "unreachable",
+        isAway,
         onBroken: () => this.#watch.suspect(),
+        onAnswer: () => this.#watch.noteLife(),
       },
-      { baseUrl: rpcUrl },
+      { baseUrl: rpcUrl, authorization },
     );
     const rpc = this.#rpc;
-    this.#watch = new KuboWatch({ rpc, clock, random, logger });
+    this.#watch = new KuboWatch({ rpc, clock, random, logger, onAway: () => rpc.breakOff() });
     const hasPeers = (): Promise<boolean> => this.#hasPeers();
+    const selfId = (): string | undefined => this.status().peerId;
     this.#records = new KuboRecords({ rpc, hasPeers });
     this.#routing = new KuboRouting(rpc);
+    if (gatewayUrl !== undefined)
+      this.#gateway = new KuboGateway({ timers: clock, isAway }, { url: gatewayUrl });
     this.#blocks = new KuboBlocks({
       rpc,
+      gateway: this.#gateway,
       routing: this.#routing,
       timers: clock,
       hasPeers,
-      selfId: () => this.status().peerId,
+      selfId,
     });
+    this.pinner = new KuboPins({ rpc, blocks: this.#blocks, held: vault, timers: clock, selfId });
   }
 
   /** Starts to look after Kubo, in the background. */
@@ -122,12 +142,18 @@ export class KuboBackend implements RecordRouter, BlockSource, ContentRouting, A
     return this.#routing.provide(cid, options);
   }
 
+  /** @throws HoldfastError `BACKEND_UNAVAILABLE`, `UPSTREAM_TIMEOUT` when none of the peers could be reached. */
+  connectTo(addrs: readonly string[], options: { readonly signal: AbortSignal }): Promise<void> {
+    return connectKubo(this.#rpc, addrs, options);
+  }
+
   /** Nobody waits here for a block: Kubo's peers ask Kubo. */
   async announceBlocks(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     const watchStopped = this.#watch[Symbol.asyncDispose]();
     this.#rpc[Symbol.dispose]();
+    this.#gateway?.[Symbol.dispose]();
     await watchStopped;
   }
 

@@ -2,7 +2,9 @@ import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import { isBlockOf } from "../../content/block-hash.ts";
 import type { Timers } from "../../telemetry/clock.ts";
-import { type KuboRpc, KuboRefusal } from "./kubo-rpc.ts";
+import { KuboRefusal } from "./kubo-call.ts";
+import type { KuboRpc } from "./kubo-rpc.ts";
+import type { KuboGateway } from "./kubo-gateway.ts";
 import type { KuboRouting } from "./kubo-routing.ts";
 
 /** For one block, from the request to its last byte. */
@@ -13,9 +15,13 @@ const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 const SILENT_MS_MAX = 1_500;
 
 const EMPTY = new Uint8Array();
+/** Made once: an abort without a reason makes one with a stack, which costs more than the rest of a call. */
+const OVER = new Error("the block is there, or nobody waits for it");
 
 interface Parts {
   readonly rpc: KuboRpc;
+  /** Asked first for what Kubo holds. */
+  readonly gateway: Pick<KuboGateway, "held"> | undefined;
   readonly routing: KuboRouting;
   readonly timers: Timers;
   /** Whether Kubo is connected to anybody. */
@@ -41,10 +47,14 @@ export class KuboBlocks {
     signal.throwIfAborted();
     // Kubos do not send each other an empty block: one that holds none waits for it in vain.
     if (isBlockOf(cid, EMPTY)) return new Uint8Array();
+    const held = await this.#parts.gateway?.held(cid, { signal });
+    if (held !== undefined) return held;
+    signal.throwIfAborted();
     const ended = new AbortController();
-    const either = AbortSignal.any([signal, ended.signal]);
+    const leave = (): void => ended.abort(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
     const cancelTimer = this.#parts.timers.after(SILENT_MS_MAX, () => {
-      this.#endIfNobodyHas(cid, either, ended).catch(() => {
+      this.#endIfNobodyHas(cid, ended).catch(() => {
         // Whether somebody has it cannot be told, so the wait goes on to its own end.
       });
     });
@@ -52,7 +62,7 @@ export class KuboBlocks {
     try {
       return await this.#parts.rpc.bytes(
         { kind: "block", command: "block/get", query, msMax: BLOCK_MS_MAX, bytesMax: BLOCK_BYTES_MAX },
-        { signal: either },
+        { signal: ended.signal },
       );
     } catch (err) {
       if (err instanceof KuboRefusal && /not found|could not find/.test(err.words)) {
@@ -61,18 +71,23 @@ export class KuboBlocks {
       throw err;
     } finally {
       cancelTimer();
-      ended.abort();
+      signal.removeEventListener("abort", leave);
+      ended.abort(OVER);
     }
   }
 
-  async #endIfNobodyHas(cid: CID, signal: AbortSignal, ended: AbortController): Promise<void> {
+  async #endIfNobodyHas(cid: CID, ended: AbortController): Promise<void> {
     const { routing, hasPeers, selfId } = this.#parts;
     if (!(await hasPeers())) {
       ended.abort(new HoldfastError("BACKEND_UNAVAILABLE", "Kubo is connected to no peer"));
       return;
     }
     // Kubo itself may have announced a block that it lost; one more says that somebody else has it.
-    for await (const peer of routing.findProviders(cid, { limit: 2, signal, kind: "absence" })) {
+    for await (const peer of routing.findProviders(cid, {
+      limit: 2,
+      signal: ended.signal,
+      kind: "absence",
+    })) {
       if (peer.id !== selfId()) return;
     }
     ended.abort(new HoldfastError("CONTENT_NOT_FOUND", "no provider of the block is known"));

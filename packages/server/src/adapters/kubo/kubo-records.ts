@@ -1,5 +1,6 @@
 import { compareRecords, decodeRecord, HoldfastError, type IpnsName, isHoldfastError } from "@holdfast/core";
-import { type KuboRpc, KuboRefusal } from "./kubo-rpc.ts";
+import { KuboRefusal } from "./kubo-call.ts";
+import type { KuboRpc } from "./kubo-rpc.ts";
 import { queryEventOf } from "./query-events.ts";
 
 const GET_MS_MAX = 60_000;

@@ -1,7 +1,8 @@
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import type { RoutedPeer } from "../../content/content-routing.ts";
-import { type KuboCall, KuboRefusal, type KuboRpc } from "./kubo-rpc.ts";
+import { type KuboCall, KuboRefusal } from "./kubo-call.ts";
+import type { KuboRpc } from "./kubo-rpc.ts";
 import { queryEventOf } from "./query-events.ts";
 
 const QUERY_MS_MAX = 60_000;

@@ -1,13 +1,20 @@
+import { isHoldfastError } from "@holdfast/core";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { KuboRpc } from "./kubo-rpc.ts";
 import { addrsOf } from "./query-events.ts";
 
+/** Between looks at who it is and how many peers it has. */
 const RUNNING_PAUSE_MS = 10_000;
 const FIRST_AWAY_PAUSE_MS = 500;
 const AWAY_PAUSE_MS_MAX = 10_000;
-/** A Kubo that works hard is slow, and that is not the same as being away. */
 const ANSWER_MS_MAX = 15_000;
+const TICK_MS = 1_000;
+/**
+ * So many ticks without a sign of life and it is away. Each tick asks once more, without waiting for the answers before: a
+ * Kubo that works hard answers late, but again and again, and one that has stopped does not.
+ */
+const QUIET_TICKS_MAX = 8;
 const BYTES_MAX = 16 * 1024 * 1024;
 
 interface Parts {
@@ -16,6 +23,8 @@ interface Parts {
   /** In [0, 1); spreads the pauses. */
   readonly random: () => number;
   readonly logger: Logger;
+  /** It was running and is away. */
+  readonly onAway: () => void;
 }
 
 export interface KuboStatus {
@@ -40,6 +49,9 @@ export class KuboWatch implements AsyncDisposable {
   #looking: Promise<void> | undefined;
   #cancelTimer = (): void => {};
   #failures = 0;
+  #cancelTick = (): void => {};
+  #isAlive = false;
+  #quietTicks = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -74,9 +86,15 @@ export class KuboWatch implements AsyncDisposable {
     if (this.#status.state !== "unreachable") void this.look();
   }
 
+  /** It has answered something. */
+  noteLife(): void {
+    this.#isAlive = true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     this.#cancelTimer();
+    this.#cancelTick();
     await this.#looking;
   }
 
@@ -91,19 +109,54 @@ export class KuboWatch implements AsyncDisposable {
       const facts = factsOf(version, id, swarm);
       this.#failures = 0;
       this.#become("running", facts);
+      this.#startTicking();
       if (before.state !== "running") this.#parts.logger.info({ version: facts.version }, "Kubo answers");
     } catch (err) {
       if (this.#closing.signal.aborted) return;
       this.#failures++;
-      this.#become("unreachable", { peers: 0 });
-      if (before.state !== "unreachable") this.#parts.logger.warn({ err }, "Kubo does not answer");
+      // Whoever refuses the connection will not answer by and by, as one that is silent may.
+      if (!isTimeout(err)) this.#cancelTick();
+      this.#becomeAway(err);
     }
+  }
+
+  #becomeAway(err: unknown): void {
+    const wasAway = this.#status.state === "unreachable";
+    this.#become("unreachable", { peers: 0 });
+    if (wasAway) return;
+    this.#parts.logger.warn({ err }, "Kubo does not answer");
+    this.#parts.onAway();
   }
 
   #become(state: KuboStatus["state"], facts: Partial<KuboStatus>): void {
     const { clock } = this.#parts;
     const sinceMs = state === this.#status.state ? this.#status.sinceMs : clock.nowMs();
     this.#status = { ...this.#status, ...facts, state, sinceMs };
+  }
+
+  #startTicking(): void {
+    this.#cancelTick();
+    this.#quietTicks = 0;
+    this.#cancelTick = this.#parts.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** While it runs, and while it is away because it is silent. */
+  #tick(): void {
+    this.#cancelTick = this.#parts.clock.after(TICK_MS, () => this.#tick());
+    const isAlive = this.#isAlive;
+    this.#isAlive = false;
+    this.#quietTicks = isAlive ? 0 : this.#quietTicks + 1;
+    if (isAlive && this.#status.state !== "running") {
+      this.#become("running", {});
+      void this.look();
+    }
+    if (this.#quietTicks === QUIET_TICKS_MAX) {
+      this.#becomeAway(new Error(`silent for ${(QUIET_TICKS_MAX * TICK_MS) / 1000} s`));
+    }
+    this.#ask("version").catch((err: unknown) => {
+      // One that is late says nothing: those after it may have been answered.
+      if (!isTimeout(err)) this.suspect();
+    });
   }
 
   #pauseMs(): number {
@@ -122,6 +175,8 @@ export class KuboWatch implements AsyncDisposable {
     return answer as Record<string, unknown>;
   }
 }
+
+const isTimeout = (err: unknown): boolean => isHoldfastError(err) && err.code === "UPSTREAM_TIMEOUT";
 
 /** @throws Error when these are not the answers of a Kubo. */
 function factsOf(

@@ -6,7 +6,7 @@ import type { Deadline } from "../http-client/deadline.ts";
  * @throws Error when a line or the body is too long, or is not UTF-8; the deadline's reason.
  */
 export async function* readLines(
-  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, "read"> | undefined,
   deadline: Pick<Deadline, "orExpired">,
   { lineBytesMax, bytesMax }: { readonly lineBytesMax: number; readonly bytesMax: number },
 ): AsyncGenerator<string, void, undefined> {

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { CID } from "multiformats/cid";
+import { pino } from "pino";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
+import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
+import { systemClock } from "../src/telemetry/clock.ts";
+import { unknownCid } from "./contracts/block-source.contract.ts";
+import { type HostileKubo, type KuboBehaviour, startHostileKubo } from "./support/hostile-kubo.ts";
+import { rawCidOf } from "./support/raw-cid.ts";
+import { type ScriptedKubo, startScriptedKubo } from "./support/scripted-kubo.ts";
+import { within } from "./support/start-embedded.ts";
+import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
+
+const RAW = "application/vnd.ipld.raw";
+
+async function inFrontOf(rpcUrl: string, gatewayUrl: string, faster = 1): Promise<KuboBackend> {
+  const clock = {
+    nowMs: () => systemClock.nowMs(),
+    after: (ms: number, callback: () => void) => systemClock.after(ms / faster, callback),
+  };
+  const backend = new KuboBackend(
+    { rpcUrl, gatewayUrl },
+    { logger: pino({ level: "silent" }), clock, vault: new MemoryBlockStore() },
+  );
+  onTestFinished(() => backend[Symbol.asyncDispose]());
+  backend.start();
+  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+  return backend;
+}
+
+async function scripted(...script: Parameters<typeof startScriptedKubo>): Promise<ScriptedKubo> {
+  const kubo = await startScriptedKubo(...script);
+  onTestFinished(() => kubo[Symbol.asyncDispose]());
+  return kubo;
+}
+
+async function hostile(behaviour: KuboBehaviour): Promise<HostileKubo> {
+  const gateway = await startHostileKubo();
+  onTestFinished(() => gateway[Symbol.asyncDispose]());
+  gateway.behaviour = behaviour;
+  return gateway;
+}
+
+describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
+  test("gives what Kubo holds without the RPC, and knows at once what it does not hold", async () => {
+    await using kubo = await startKubo({ label: "gateway" });
+    const bytes = randomBytes(300_000);
+    const { Key } = await kubo.json<{ Key: string }>("block/put?cid-codec=raw", { bytes });
+    const found = randomBytes(100);
+    // Only the gateway is Kubo's: this RPC has one other block.
+    const rpc = await scripted({ "block/get": (response) => void response.end(found) });
+    const backend = await inFrontOf(rpc.url, kubo.gatewayUrl);
+    const got = await backend.retrieve(CID.parse(Key), within(5_000));
+    expect(Buffer.compare(got, bytes)).toBe(0);
+    expect(got.buffer.byteLength).toBe(bytes.byteLength);
+    expect(rpc.asked).toEqual([]);
+    const startedAtMs = performance.now();
+    expect(Buffer.compare(await backend.retrieve(rawCidOf(found), within(5_000)), found)).toBe(0);
+    expect(rpc.asked).toEqual(["block/get"]);
+    // What it does not hold is no reason not to ask it again.
+    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(5_000)), bytes)).toBe(0);
+    expect(rpc.asked).toEqual(["block/get"]);
+    expect(performance.now() - startedAtMs).toBeLessThan(1_900);
+  });
+});
+
+test.each<KuboBehaviour>([
+  "silent",
+  "stalls in the body",
+  "drips",
+  "garbage",
+  "html",
+  "nothing",
+  "huge body",
+  "500",
+  "500 with a huge body",
+  "403",
+  "redirects",
+  "reset",
+  "reset in the body",
+])("a gateway that is none costs a moment, and is then left alone for a while: %s", async (behaviour) => {
+  const bytes = randomBytes(1_000);
+  const rpc = await scripted({ "block/get": (response) => void response.end(bytes) });
+  const gateway = await hostile(behaviour);
+  const backend = await inFrontOf(rpc.url, gateway.url, 20);
+  for (let i = 0; i < 3; i++) {
+    expect(Buffer.compare(await backend.retrieve(rawCidOf(bytes), within(10_000)), bytes)).toBe(0);
+  }
+  expect(rpc.asked).toEqual(["block/get", "block/get", "block/get"]);
+  await vi.waitFor(() => expect(gateway.open).toBe(0));
+  const before = gateway.connections;
+  await vi.waitFor(async () => {
+    await backend.retrieve(rawCidOf(bytes), within(10_000));
+    expect(gateway.connections).toBeGreaterThan(before);
+  }, 10_000);
+});
+
+test("an abort ends the request at the gateway, and is not held against it", async () => {
+  const rpc = await scripted();
+  const gateway = await hostile("silent");
+  const backend = await inFrontOf(rpc.url, gateway.url);
+  for (let i = 0; i < 2; i++) {
+    const leaving = new AbortController();
+    const reading = backend.retrieve(unknownCid(), { signal: leaving.signal });
+    reading.catch(() => {});
+    await vi.waitFor(() => expect(gateway.open).toBe(1));
+    const reason = new Error("the reader has gone");
+    leaving.abort(reason);
+    await expect(reading).rejects.toBe(reason);
+    await vi.waitFor(() => expect(gateway.open).toBe(0));
+  }
+  expect(rpc.asked).toEqual([]);
+});
+
+test("what the gateway sends is asked for raw, and only if Kubo holds it", async () => {
+  const bytes = randomBytes(100);
+  const seen: (string | undefined)[] = [];
+  const cid = rawCidOf(bytes);
+  const gateway = await scripted({
+    [`/ipfs/${cid.toString()}`]: (response, { request, query }) => {
+      seen.push(request.method, request.headers["cache-control"], request.headers.accept, query.toString());
+      response.setHeader("Content-Type", RAW);
+      response.end(bytes);
+    },
+  });
+  const rpc = await scripted();
+  const backend = await inFrontOf(rpc.url, gateway.url);
+  await backend.retrieve(cid, within(5_000));
+  expect(seen).toEqual(["GET", "only-if-cached", RAW, "format=raw"]);
+});
