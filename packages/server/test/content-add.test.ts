@@ -167,9 +167,10 @@ describe("what an add answers", () => {
     const hashes = lines
       .filter(({ Name }) => (names as readonly string[]).includes(Name))
       .map(({ Hash }) => Hash ?? "");
-    const pins = node.pinnedRoots.list({ limit: 10 });
+    const pins = node.pins.list({ limit: 10 }).pins;
     expect(pins.map(({ root }) => root.toString()).toSorted()).toEqual(hashes.toSorted());
-    for (const pin of pins) expect(pin).toMatchObject({ recursive: true, name: "n", source: "add" });
+    for (const pin of pins)
+      expect(pin).toMatchObject({ recursive: true, claim: { name: "n", source: "add" } });
   });
 
   test("names are cleaned as Kubo cleans them and never lead out of the tree", async () => {
@@ -515,7 +516,7 @@ describe("kubo-rpc-client 7.1.0, unmodified", () => {
     expect([...added.keys()].toSorted()).toEqual(["site", "site/big.bin", "site/empty", "site/index.html"]);
     const page = await fetch(`${node.url}/ipfs/${added.get("site") ?? ""}/index.html`);
     expect(await page.text()).toBe("<p>hi");
-    expect(node.pinnedRoots.list({ limit: 10 }).map(({ root }) => root.toString())).toEqual([
+    expect(node.pins.list({ limit: 10 }).pins.map(({ root }) => root.toString())).toEqual([
       added.get("site"),
     ]);
 

@@ -18,19 +18,19 @@ import type { Block } from "../src/content/block-store.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { type Damage, damageVault, largeBlockFiles, setAsideCount } from "./support/damage-vault.ts";
 
-blockStoreContract("memory", () =>
+blockStoreContract("memory", (nowMs) =>
   Promise.resolve({
-    store: new MemoryBlockStore(),
-    reopen: () => Promise.resolve(new MemoryBlockStore()),
+    store: new MemoryBlockStore({ nowMs }),
+    reopen: () => Promise.resolve(new MemoryBlockStore({ nowMs })),
     survivesRestart: false,
   }),
 );
 
-blockStoreContract("files", async () => {
+blockStoreContract("files", async (nowMs) => {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-vault-"));
   return {
-    store: await FileBlockStore.open(directory),
-    reopen: () => FileBlockStore.open(directory),
+    store: await FileBlockStore.open(directory, { nowMs }),
+    reopen: () => FileBlockStore.open(directory, { nowMs }),
     survivesRestart: true,
     dispose: () => rm(directory, { recursive: true }),
   };
@@ -104,7 +104,7 @@ test.for(SIZES)(
 test("a block that was small when the limit was another is found where it is", async () => {
   const { directory, store } = await openVault();
   const block = blockOf("kept as a file by an earlier version");
-  await (await BlockFiles.create(directory)).put([block]);
+  await (await BlockFiles.create(directory)).put([block], Date.now());
   expect(await store.has(block.cid)).toBe(true);
   expect(await holds(store, block)).toBe(true);
 });

@@ -14,7 +14,7 @@ const IDENTITY_BYTES_MAX = 128;
 
 export interface BlocksParts {
   /** Durable blocks. */
-  readonly vault: BlockStore;
+  readonly vault: Pick<BlockStore, "get" | "has">;
   /** Where retrieved blocks are kept that memory has no room for. Default: nowhere. */
   readonly cache?: BlockCache;
   /** Asked in this order. */

@@ -20,6 +20,8 @@ const READ_AHEAD = 16;
 const NODES_MAX = 1_000_000;
 /** What is held is read within milliseconds. It may be evicted just now; the network is not asked for it. */
 const HELD_READ_MS = 1_000;
+/** Says nothing of the DAG: it may be complete the next time. */
+const TEMPORARY: ReadonlySet<string> = new Set(["STORE_FAILED", "OVERLOADED"]);
 
 /** Whether DAGs are in the vault as a whole. Never asks the network. */
 export class DagCheck {
@@ -34,7 +36,7 @@ export class DagCheck {
   /**
    * Undefined when every block of the DAG is in the vault now, otherwise what is wrong, in Kubo's words.
    *
-   * @throws HoldfastError `STORE_FAILED`; the signal's reason when it aborts.
+   * @throws HoldfastError `STORE_FAILED`, `OVERLOADED` when the vault has no room; the signal's reason when it aborts.
    */
   async problemOf(root: CID, { signal }: { readonly signal: AbortSignal }): Promise<string | undefined> {
     const seen: string[] = [];
@@ -50,7 +52,7 @@ export class DagCheck {
       }
     } catch (err) {
       if (err instanceof MissingBlockError) return err.message;
-      if (isHoldfastError(err) && err.code !== "STORE_FAILED") return err.message;
+      if (isHoldfastError(err) && !TEMPORARY.has(err.code)) return err.message;
       throw err;
     }
     if (this.#complete.size + seen.length <= NODES_MAX) for (const key of seen) this.#complete.add(key);

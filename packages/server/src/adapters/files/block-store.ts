@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import { isBlockOf } from "../../content/block-hash.ts";
-import type { Block, BlockStore } from "../../content/block-store.ts";
+import type { Block, HeldBlock, SweepableBlockStore } from "../../content/block-store.ts";
 import { BlockFiles } from "./block-files.ts";
 import { SmallBlocks } from "./small-blocks.ts";
 
@@ -15,6 +16,8 @@ export interface FileBlockStoreOptions {
   readonly readOnly?: boolean;
   /** Called for each corrupt or truncated copy that was found. Default: nothing. */
   readonly onCorrupt?: (cid: CID) => void;
+  /** For the times that blocks were put at. Default: real time. */
+  readonly nowMs?: () => number;
 }
 
 /**
@@ -22,11 +25,12 @@ export interface FileBlockStoreOptions {
  * (`docs/decisions/0003`). One process writes; other threads of it may read the same folder at the same time and see every
  * block whose put has settled.
  */
-export class FileBlockStore implements BlockStore, AsyncDisposable {
+export class FileBlockStore implements SweepableBlockStore, AsyncDisposable {
   readonly #files: BlockFiles;
   readonly #small: SmallBlocks;
   readonly #readOnly: boolean;
   readonly #onCorrupt: (cid: CID) => void;
+  readonly #nowMs: () => number;
 
   /** @throws HoldfastError `STORE_FAILED` when the folder cannot be made or written to, or its database not be used. */
   static async open(directory: string, options: FileBlockStoreOptions = {}): Promise<FileBlockStore> {
@@ -37,7 +41,7 @@ export class FileBlockStore implements BlockStore, AsyncDisposable {
     try {
       const files = await BlockFiles.create(directory);
       const small = new SmallBlocks(databasePath);
-      small.check();
+      small.open();
       return new FileBlockStore(files, small, options);
     } catch (cause) {
       throw new HoldfastError("STORE_FAILED", "the block store cannot be opened", { cause });
@@ -49,6 +53,12 @@ export class FileBlockStore implements BlockStore, AsyncDisposable {
     this.#small = small;
     this.#readOnly = options.readOnly ?? false;
     this.#onCorrupt = options.onCorrupt ?? (() => {});
+    this.#nowMs = options.nowMs ?? Date.now;
+  }
+
+  /** 0 for a reader. */
+  get heldBytes(): number {
+    return this.#files.heldBytes + this.#small.heldBytes;
   }
 
   async get(cid: CID): Promise<Uint8Array | undefined> {
@@ -61,15 +71,37 @@ export class FileBlockStore implements BlockStore, AsyncDisposable {
   }
 
   async put(blocks: readonly Block[]): Promise<void> {
-    if (this.#readOnly) throw new HoldfastError("STORE_FAILED", "the block store was opened for reading");
+    this.#assertWriter();
     const small = blocks.filter(({ bytes }) => bytes.byteLength <= SMALL_BYTES_MAX);
     const large = blocks.filter(({ bytes }) => bytes.byteLength > SMALL_BYTES_MAX);
-    await Promise.all([this.#small.put(small), this.#files.put(large)]);
+    const nowMs = this.#nowMs();
+    await Promise.all([this.#small.put(small, nowMs), this.#files.put(large, nowMs)]);
+  }
+
+  async *list(options: { readonly signal: AbortSignal }): AsyncGenerator<readonly HeldBlock[]> {
+    for (const page of this.#small.list()) {
+      options.signal.throwIfAborted();
+      yield page;
+      // Pages are read on this thread: the others have their turn between them.
+      await setImmediate();
+    }
+    yield* this.#files.list(options);
+  }
+
+  /** From wherever it is: an earlier version may have kept it elsewhere. */
+  async delete(cids: readonly CID[]): Promise<void> {
+    this.#assertWriter();
+    await Promise.all([this.#small.delete(cids), this.#files.delete(cids)]);
   }
 
   /** Settles all that was accepted and closes the database. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#small[Symbol.asyncDispose]();
+    await this.#files.close();
+  }
+
+  #assertWriter(): void {
+    if (this.#readOnly) throw new HoldfastError("STORE_FAILED", "the block store was opened for reading");
   }
 
   async #verified(cid: CID, copies: BlockFiles | SmallBlocks): Promise<Uint8Array | undefined> {

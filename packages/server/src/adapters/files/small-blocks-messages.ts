@@ -3,15 +3,17 @@
  * transferred: a posted view would clone the whole buffer behind it, and 256 objects cost more than their bytes.
  */
 export type ToSmallBlocksThread =
-  | { readonly kind: "put"; readonly id: number; readonly blocks: PackedBlocks }
+  | { readonly kind: "put"; readonly id: number; readonly blocks: PackedBlocks; readonly nowMs: number }
+  /** These blocks, whose bytes are left empty. */
+  | { readonly kind: "delete"; readonly id: number; readonly blocks: PackedBlocks }
   /** Moves the copy of this block aside if it is still corrupt when the message is read. */
   | { readonly kind: "set-aside"; readonly id: number; readonly multihash: Uint8Array<ArrayBuffer> }
   /** The last message: the thread checkpoints, closes the database and ends. */
   | { readonly kind: "close" };
 
 export type FromSmallBlocksThread =
-  /** What these messages asked for has reached the disk. */
-  | { readonly kind: "done"; readonly ids: readonly number[] }
+  /** What these messages asked for has reached the disk; `heldBytes`: what all blocks take now. */
+  | { readonly kind: "done"; readonly ids: readonly number[]; readonly heldBytes: number }
   /** Nothing of what these messages asked for was written. */
   | { readonly kind: "failed"; readonly ids: readonly number[]; readonly reason: string };
 

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Worker } from "node:worker_threads";
 import { HoldfastError } from "@holdfast/core";
-import type { CID } from "multiformats/cid";
-import type { Block } from "../../content/block-store.ts";
+import { CID } from "multiformats/cid";
+import { decode as decodeDigest } from "multiformats/hashes/digest";
+import type { Block, HeldBlock } from "../../content/block-store.ts";
 import { spawnThread } from "../threads/spawn-thread.ts";
-import { openForReading, openForWriting } from "./small-blocks-database.ts";
+import { heldBytesOf, openForReading, openForWriting } from "./small-blocks-database.ts";
 import {
   type FromSmallBlocksThread,
   packBlocks,
@@ -16,10 +17,22 @@ import {
 /** Bytes with the writer thread. Imports wait for their puts one by one, so only very many at once get there. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 
+const RAW_CODEC = 0x55;
+/** Read at once: less than a millisecond. */
+const PAGE_BLOCKS = 250;
+
 interface Reader {
   readonly db: DatabaseSync;
   readonly bytes: StatementSync;
   readonly name: StatementSync;
+  readonly page: StatementSync;
+}
+
+interface PageRow {
+  readonly id: number;
+  readonly multihash: Uint8Array;
+  readonly put_at_ms: number;
+  readonly byte_length: number;
 }
 
 interface Waiting {
@@ -42,15 +55,23 @@ export class SmallBlocks implements AsyncDisposable {
   #waitingBytes = 0;
   #nextId = 0;
   #isClosing = false;
+  #heldBytes = 0;
 
   /** The database is made by the first put; until then every read is a miss. */
   constructor(databasePath: string) {
     this.#databasePath = databasePath;
   }
 
-  /** @throws Error whatever SQLite says when there is a database that cannot be used. */
-  check(): void {
-    if (existsSync(this.#databasePath)) openForWriting(this.#databasePath).close();
+  /** For the writer, before anything else. @throws Error whatever SQLite says when there is a database that cannot be used. */
+  open(): void {
+    if (!existsSync(this.#databasePath)) return;
+    using db = openForWriting(this.#databasePath);
+    this.#heldBytes = heldBytesOf(db);
+  }
+
+  /** What all blocks take; only whoever writes knows it. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** The bytes as they are stored, unverified. @throws HoldfastError `STORE_FAILED`. */
@@ -64,14 +85,38 @@ export class SmallBlocks implements AsyncDisposable {
   }
 
   /** Settles when all are on the disk; none is when it fails. @throws HoldfastError `STORE_FAILED`, `OVERLOADED`. */
-  async put(blocks: readonly Block[]): Promise<void> {
+  async put(blocks: readonly Block[], nowMs: number): Promise<void> {
     if (blocks.length === 0) return;
     const packed = packBlocks(blocks.map(({ cid, bytes }) => [cid.multihash.bytes, bytes]));
     const { content, lengths } = packed;
-    await this.#run({ kind: "put", id: this.#nextId++, blocks: packed }, content.byteLength, [
+    await this.#run({ kind: "put", id: this.#nextId++, blocks: packed, nowMs }, content.byteLength, [
       content.buffer,
       lengths.buffer,
     ]);
+  }
+
+  /** Settles when none of them is on the disk any more; all are when it fails. @throws as {@link put}. */
+  async delete(cids: readonly CID[]): Promise<void> {
+    // Not even a thread for a database that was never made.
+    if (cids.length === 0 || (this.#writer === undefined && !existsSync(this.#databasePath))) return;
+    const packed = packBlocks(cids.map(({ multihash }) => [multihash.bytes, NO_BYTES]));
+    const { content, lengths } = packed;
+    await this.#run({ kind: "delete", id: this.#nextId++, blocks: packed }, content.byteLength, [
+      content.buffer,
+      lengths.buffer,
+    ]);
+  }
+
+  /** As `SweepableBlockStore.list`. */
+  *list(): Generator<readonly HeldBlock[]> {
+    let afterId = Number.MIN_SAFE_INTEGER;
+    for (;;) {
+      const page = this.#readPage(afterId);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      afterId = last.id;
+      yield page;
+    }
   }
 
   /** Moves the stored copy away unless a put has repaired it by then. */
@@ -104,13 +149,30 @@ export class SmallBlocks implements AsyncDisposable {
     }
   }
 
+  #readPage(afterId: number): readonly (HeldBlock & { readonly id: number })[] {
+    try {
+      const rows = (this.#open()?.page.all(afterId) ?? []) as unknown as readonly PageRow[];
+      return rows.map((row) => ({
+        id: row.id,
+        cid: CID.createV1(RAW_CODEC, decodeDigest(row.multihash)),
+        byteLength: row.byte_length,
+        putAtMs: row.put_at_ms,
+      }));
+    } catch (cause) {
+      throw new HoldfastError("STORE_FAILED", "the blocks could not be listed", { cause });
+    }
+  }
+
   #open(): Reader | undefined {
     if (this.#reader !== undefined || this.#isClosing || !existsSync(this.#databasePath)) return this.#reader;
     const db = openForReading(this.#databasePath);
     try {
       const bytes = db.prepare("SELECT bytes FROM blocks WHERE multihash = ?");
       const name = db.prepare("SELECT 1 FROM blocks WHERE multihash = ?");
-      this.#reader = { db, bytes, name };
+      const page = db.prepare(`
+        SELECT id, multihash, put_at_ms, length(bytes) AS byte_length FROM blocks
+        WHERE id > ? ORDER BY id LIMIT ${PAGE_BLOCKS}`);
+      this.#reader = { db, bytes, name, page };
     } catch {
       // Its tables are just being made.
       db.close();
@@ -146,6 +208,7 @@ export class SmallBlocks implements AsyncDisposable {
     const workerData: SmallBlocksThreadOptions = { databasePath: this.#databasePath };
     const worker = spawnThread("./small-blocks-thread", import.meta.url, { workerData });
     worker.on("message", (message: FromSmallBlocksThread) => {
+      if (message.kind === "done") this.#heldBytes = message.heldBytes;
       for (const id of message.ids) this.#settle(id, message);
       if (this.#waiting.size === 0 && !this.#isClosing) worker.unref();
     });
@@ -157,7 +220,7 @@ export class SmallBlocks implements AsyncDisposable {
       worker.once("exit", () => {
         this.#writer = undefined;
         const reason = cause?.message ?? "the thread ended";
-        for (const id of this.#waiting.keys()) this.#settle(id, { kind: "failed", ids: [id], reason });
+        for (const id of this.#waiting.keys()) this.#settle(id, { kind: "failed", reason });
         resolve();
       });
     });
@@ -165,7 +228,7 @@ export class SmallBlocks implements AsyncDisposable {
     return worker;
   }
 
-  #settle(id: number, message: FromSmallBlocksThread): void {
+  #settle(id: number, message: Settled): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
@@ -176,6 +239,9 @@ export class SmallBlocks implements AsyncDisposable {
   }
 }
 
+type Settled = { readonly kind: "done" } | { readonly kind: "failed"; readonly reason: string };
+
+const NO_BYTES = new Uint8Array();
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
