@@ -1,8 +1,8 @@
+import { isHoldfastError } from "@holdfast/core";
 import type { KuboSetting } from "../doctor/check.ts";
+import { fetchFacts, KuboCalls } from "../doctor/fetch-facts.ts";
 import { type Finding, findProblems } from "../doctor/find-problems.ts";
-import { type KuboAnswers, type KuboFacts, readKuboFacts } from "../doctor/kubo-facts.ts";
 import { type AppliedSetting, reportAsJson, reportAsTable } from "../doctor/report.ts";
-import { CliError } from "./cli-error.ts";
 
 export interface DoctorOptions {
   /** Kubo's RPC. A login may stand in it: `http://user:password@host:port`. */
@@ -10,11 +10,6 @@ export interface DoctorOptions {
   readonly apply: boolean;
   readonly json: boolean;
 }
-
-/** Every call; the longest, `repo/stat`, reads one number that Kubo keeps. */
-const CALL_TIMEOUT_MS = 20_000;
-/** Ten thousand peers are 3 MB. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Looks at a Kubo and prints what is wrong; with `apply` sets what is safe and looks again.
@@ -25,10 +20,10 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 export async function examine(
   options: DoctorOptions,
   write: (text: string) => void,
-  { callTimeoutMs = CALL_TIMEOUT_MS }: { readonly callTimeoutMs?: number } = {},
+  timing: { readonly callTimeoutMs?: number } = {},
 ): Promise<0 | 1 | 2> {
   try {
-    const rpc = new Rpc(options.rpc, callTimeoutMs);
+    const rpc = new KuboCalls(options.rpc, timing);
     const facts = await fetchFacts(rpc);
     const findings = findProblems(facts);
     const applied = options.apply ? await applySafe(rpc, findings) : undefined;
@@ -37,31 +32,14 @@ export async function examine(
     const isRefused = applied?.some((setting) => setting.error !== undefined) ?? false;
     return isRefused || findings.some((finding) => finding.severity === "critical") ? 1 : 0;
   } catch (err) {
-    if (!(err instanceof Error) || !["CliError", "HoldfastError"].includes(err.name)) throw err;
+    if (!isHoldfastError(err)) throw err;
     write(options.json ? `${JSON.stringify({ error: err.message })}\n` : `! ${err.message}\n`);
     return 2;
   }
 }
 
-/** Fetches and reads what there is to know, all calls at once. */
-async function fetchFacts(rpc: Rpc): Promise<KuboFacts> {
-  // First, alone: whether anybody is there, so that there is one message and not seven.
-  const version = await rpc.json("version");
-  const [config, repoStat, id, peers, commandLine, rpcNeedsLogin] = await Promise.all([
-    rpc.json("config/show"),
-    rpc.json("repo/stat?size-only=true"),
-    rpc.json("id"),
-    // Refused while offline, and perhaps by a proxy: the checks that want them know how to do without.
-    rpc.json("swarm/peers").catch(() => undefined),
-    rpc.commandLine().catch(() => undefined),
-    rpc.needsLogin(),
-  ]);
-  const answers: KuboAnswers = { version, config, repoStat, id, peers, commandLine, rpcNeedsLogin };
-  return readKuboFacts(answers);
-}
-
 /** Sets what is safe, one key after the other, and reads the configuration again to see that it took. */
-async function applySafe(rpc: Rpc, findings: readonly Finding[]): Promise<readonly AppliedSetting[]> {
+async function applySafe(rpc: KuboCalls, findings: readonly Finding[]): Promise<readonly AppliedSetting[]> {
   const applied: AppliedSetting[] = [];
   for (const { id, settings } of findings.filter((finding) => finding.safe)) {
     for (const setting of settings) applied.push({ id, ...setting, ...(await trySet(rpc, setting)) });
@@ -75,7 +53,7 @@ async function applySafe(rpc: Rpc, findings: readonly Finding[]): Promise<readon
   );
 }
 
-async function trySet(rpc: Rpc, { key, value }: KuboSetting): Promise<{ error?: string }> {
+async function trySet(rpc: KuboCalls, { key, value }: KuboSetting): Promise<{ error?: string }> {
   const query = new URLSearchParams([
     ["arg", key],
     ["arg", JSON.stringify(value)],
@@ -85,133 +63,7 @@ async function trySet(rpc: Rpc, { key, value }: KuboSetting): Promise<{ error?: 
     await rpc.json(`config?${query.toString()}`);
     return {};
   } catch (err) {
-    if (!(err instanceof CliError)) throw err;
+    if (!isHoldfastError(err)) throw err;
     return { error: err.message };
-  }
-}
-
-/** The few calls that the doctor makes, each with a deadline and a bound on the answer. Fails with a {@link CliError}. */
-class Rpc {
-  /** Without login: fit to be printed. */
-  readonly shownUrl: string;
-  readonly #login: string | undefined;
-  readonly #callTimeoutMs: number;
-
-  constructor(url: string, callTimeoutMs: number) {
-    const base = URL.parse(url);
-    if (base === null || !/^https?:$/.test(base.protocol)) {
-      throw new CliError("--rpc must be an http:// or https:// URL");
-    }
-    this.#callTimeoutMs = callTimeoutMs;
-    this.#login = loginIn(base);
-    this.shownUrl = `${base.origin}${base.pathname.replace(/\/+$/, "")}`;
-  }
-
-  async json(call: string): Promise<unknown> {
-    const text = await this.#text("POST", `/api/v0/${call}`, this.#login);
-    try {
-      return JSON.parse(text);
-    } catch {
-      // Not worth a cause: where the JSON breaks says nothing when it is some other server's page.
-      throw new CliError(`${this.shownUrl} answers, but not as Kubo does (no JSON for ${nameOf(call)})`);
-    }
-  }
-
-  /** How the daemon was started: the only place that tells of `--enable-gc`. */
-  async commandLine(): Promise<readonly string[] | undefined> {
-    const words = (await this.#text("GET", "/debug/pprof/cmdline", this.#login)).split("\0");
-    return words.includes("daemon") ? words : undefined;
-  }
-
-  /** Whether a request without the login is refused. One that never had a login was answered. */
-  async needsLogin(): Promise<boolean> {
-    if (this.#login === undefined) return false;
-    const answer = await this.#ask("POST", "/api/v0/version", undefined);
-    await answer.body?.cancel();
-    return answer.status === 401 || answer.status === 403;
-  }
-
-  async #text(method: string, path: string, login: string | undefined): Promise<string> {
-    const answer = await this.#ask(method, path, login);
-    const text = await this.#readBounded(answer, path);
-    if (answer.ok) return text;
-    if (answer.status === 401 || answer.status === 403) {
-      throw new CliError(
-        `${this.shownUrl} refuses ${nameOf(path)} (${answer.status}): give the login of API.Authorizations as http://user:password@host:port`,
-      );
-    }
-    throw new CliError(`${this.shownUrl} answers ${answer.status} to ${nameOf(path)}${messageIn(text)}`);
-  }
-
-  async #ask(method: string, path: string, login: string | undefined): Promise<Response> {
-    try {
-      return await fetch(`${this.shownUrl}${path}`, {
-        method,
-        redirect: "error",
-        headers: login === undefined ? {} : { authorization: login },
-        signal: AbortSignal.timeout(this.#callTimeoutMs),
-      });
-    } catch (err) {
-      throw this.#noAnswer(path, err);
-    }
-  }
-
-  async #readBounded(answer: Response, path: string): Promise<string> {
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    try {
-      for await (const chunk of answer.body ?? []) {
-        bytes += chunk.length;
-        if (bytes > ANSWER_BYTES_MAX) break;
-        chunks.push(chunk);
-      }
-    } catch (err) {
-      throw this.#noAnswer(path, err);
-    }
-    if (bytes > ANSWER_BYTES_MAX) throw new CliError(`${this.shownUrl} answers too much to ${nameOf(path)}`);
-    return Buffer.concat(chunks).toString("utf8");
-  }
-
-  #noAnswer(path: string, cause: unknown): CliError {
-    const isLate = cause instanceof Error && cause.name === "TimeoutError";
-    const reason = isLate ? `within ${this.#callTimeoutMs / 1000} s` : `(${reasonOf(cause)})`;
-    return new CliError(
-      `no answer from ${this.shownUrl} to ${nameOf(path)} ${reason}: does Kubo run there?`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function loginIn({ username, password }: URL): string | undefined {
-  if (username === "" && password === "") return undefined;
-  try {
-    const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return `Basic ${Buffer.from(login).toString("base64")}`;
-  } catch {
-    // No cause: it would quote the login.
-    throw new CliError("--rpc: a % in the login must be written %25");
-  }
-}
-
-/** `/api/v0/config?arg=…` → `config`. */
-const nameOf = (path: string): string => path.replace(/^\/api\/v0\//, "").replace(/\?.*$/s, "");
-
-/** fetch hides what happened (ECONNREFUSED, a redirect) in its cause. */
-function reasonOf(err: unknown): string {
-  const inner = err instanceof Error && err.cause instanceof Error ? err.cause : err;
-  if (inner instanceof Error && "code" in inner && typeof inner.code === "string") return inner.code;
-  return inner instanceof Error ? inner.message : String(inner);
-}
-
-/** Kubo's own words for a failure, if that is what the answer is. */
-function messageIn(text: string): string {
-  try {
-    const { Message } = JSON.parse(text) as { Message?: unknown };
-    return typeof Message === "string" ? `: ${Message.slice(0, 200)}` : "";
-  } catch {
-    // Some other server's page says nothing worth repeating.
-    return "";
   }
 }

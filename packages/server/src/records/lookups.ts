@@ -1,12 +1,10 @@
 import { HoldfastError, type IpnsName } from "@holdfast/core";
 import type { Timers, Clock } from "../telemetry/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { RecordRouter } from "./record-router.ts";
 import type { StoredRecord } from "./record-store.ts";
+import { OVER_BUDGET, type QuestionParts, RouterQuestion, type WatchedRouter } from "./router-question.ts";
 
-export interface LookupResult {
-  /** The best unexpired record after the lookup, or undefined. */
-  readonly best: StoredRecord | undefined;
+interface LookupResult {
   /** Whether a router was asked and came to the end of its query, or gave a valid answer: only then is silence a "no". */
   readonly heard: boolean;
 }
@@ -18,14 +16,14 @@ export interface Lookup {
    * Better answers may follow until `done`; they are stored and announced like any other.
    */
   readonly first: Promise<StoredRecord | undefined>;
-  /** Settles when every router has ended or the budget is used up. Never rejects. */
+  /** Settles when every router that is worth waiting for has ended, or the budget is used up. Never rejects. */
   readonly done: Promise<LookupResult>;
 }
 
 interface Parts {
-  readonly routers: readonly RecordRouter[];
-  /** Validates and stores a candidate. Returns what is stored then, or undefined when the candidate was not valid. */
-  readonly accept: (name: IpnsName, candidate: Uint8Array) => Promise<StoredRecord | undefined>;
+  readonly routers: readonly WatchedRouter[];
+  /** Validates and stores a candidate. */
+  readonly judge: QuestionParts["judge"];
   readonly clock: Clock;
   readonly timers: Timers;
   readonly metrics: Metrics;
@@ -36,7 +34,10 @@ export interface LookupOptions {
   readonly firstAnswerMs: number;
   /** How long the whole lookup may take. */
   readonly budgetMs: number;
+  /** Over all reasons: cold reads, reads that insist, refreshes. */
   readonly lookupsMax: number;
+  /** How much later than the others routers are asked that lately failed or lied. */
+  readonly hedgeMs: number;
 }
 
 /**
@@ -49,6 +50,8 @@ export class Lookups {
   readonly #inFlight = new Map<string, Lookup>();
   /** Lookups that start when the one in flight ends, for askers who need an answer newer than their question. */
   readonly #next = new Map<string, Promise<Lookup>>();
+  /** Questions with queries under way, also those that nobody waits for any more. */
+  readonly #questions = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(parts: Parts, options: LookupOptions) {
@@ -103,56 +106,37 @@ export class Lookups {
   /** Ends every lookup; those who wait get what was found so far. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([...this.#inFlight.values()].map((lookup) => lookup.done));
+    await Promise.all(this.#questions);
   }
 
   #start(name: IpnsName): Lookup {
-    this.#parts.metrics.records.lookups++;
+    const { timers, metrics } = this.#parts;
+    metrics.records.lookups++;
     const first = Promise.withResolvers<StoredRecord | undefined>();
     const budget = new AbortController();
-    const cancelTimers = [
-      this.#parts.timers.after(this.#options.firstAnswerMs, () => {
-        first.resolve(undefined);
-      }),
-      this.#parts.timers.after(this.#options.budgetMs, () => {
-        budget.abort();
-      }),
-    ];
-    const signal = AbortSignal.any([budget.signal, this.#closing.signal]);
-    const done = this.#askAll(name, signal, first.resolve).finally(() => {
-      for (const cancel of cancelTimers) cancel();
+    const cancelFirst = timers.after(this.#options.firstAnswerMs, () => {
+      first.resolve(undefined);
+    });
+    const cancelBudget = timers.after(this.#options.budgetMs, () => {
+      budget.abort(OVER_BUDGET);
+    });
+    const question = new RouterQuestion(name, this.#parts, {
+      hedgeMs: this.#options.hedgeMs,
+      signal: AbortSignal.any([budget.signal, this.#closing.signal]),
+      onValid: first.resolve,
+    });
+    const done = question.done.finally(() => {
+      cancelFirst();
       first.resolve(undefined);
       this.#inFlight.delete(name.text);
     });
+    const over = question.over().finally(() => {
+      cancelBudget();
+      this.#questions.delete(over);
+    });
+    this.#questions.add(over);
     const lookup = { first: first.promise, done };
     this.#inFlight.set(name.text, lookup);
     return lookup;
-  }
-
-  async #askAll(
-    name: IpnsName,
-    signal: AbortSignal,
-    onFirst: (stored: StoredRecord) => void,
-  ): Promise<LookupResult> {
-    let best: StoredRecord | undefined;
-    let heard = false;
-    await Promise.all(
-      this.#parts.routers.map(async (router) => {
-        try {
-          for await (const candidate of router.get(name, { signal })) {
-            const stored = await this.#parts.accept(name, candidate);
-            if (stored === undefined) continue;
-            // `stored` is what the store holds after this candidate, so a later one is never worse than an earlier one.
-            best = stored;
-            heard = true;
-            onFirst(stored);
-          }
-          if (!signal.aborted) heard = true;
-        } catch {
-          // A router that cannot be asked has said nothing; the others' answers count, and `heard` tells the difference.
-        }
-      }),
-    );
-    return { best, heard };
   }
 }

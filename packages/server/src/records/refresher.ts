@@ -5,7 +5,7 @@ import type { Lookups } from "./lookups.ts";
 
 interface Parts {
   readonly lookups: Lookups;
-  /** Notes that the name's record was confirmed by a lookup that came to its end. */
+  /** A lookup came to its end: what is held now is the newest, and if nothing is, nobody knows the name. */
   readonly confirm: (name: IpnsName) => void;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -42,6 +42,11 @@ export class Refresher {
   constructor(parts: Parts, options: RefreshOptions) {
     this.#parts = parts;
     this.#options = options;
+  }
+
+  /** How many names wait, or are being refreshed. */
+  get waiting(): number {
+    return this.#pending.size;
   }
 
   /** Costs two map look-ups when there is nothing to do: it is called on every stale read. */
