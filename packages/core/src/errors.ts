@@ -15,6 +15,12 @@ export type ErrorCode =
   | "RECORD_INVALID"
   /** A better record is stored; `details.current` is it. */
   | "RECORD_SUPERSEDED"
+  /** The put expected another record to be stored (`If-Match`); `details` tells which one is. */
+  | "SEQUENCE_CONFLICT"
+  /** The Nostr event is not one that can be taken, by anybody; `details.reason` says why (`EventProblem`). */
+  | "EVENT_INVALID"
+  /** The author of the event is not one whose announcements are taken here. */
+  | "AUTHOR_REFUSED"
   /** No router knows a valid record of this name. */
   | "RECORD_NOT_FOUND"
   /** No source has the block, or the path names nothing in the DAG. */
@@ -27,7 +33,15 @@ export type ErrorCode =
   | "CONTENT_NOT_HELD"
   /** The `index.html` of a directory is something else than a file. */
   | "INDEX_NOT_A_FILE"
+  /** The root is not pinned, or not in the way that the command needs; its pin was given up, or ended meanwhile. */
+  | "NOT_PINNED"
+  /** The holder of the token has no pin with this id. */
+  | "PIN_NOT_FOUND"
+  /** The holder of the token has as many pins as it may have. */
+  | "INSUFFICIENT_FUNDS"
   | "BODY_TOO_LARGE"
+  /** The body is of another `Content-Type` than the route takes. */
+  | "BODY_UNSUPPORTED"
   /** The client, or the name, used up its rate. */
   | "RATE_LIMITED"
   /** A bounded queue is full; nothing was accepted. */

@@ -27,3 +27,33 @@ export type { IpnsRecord } from "./ipns/record.ts";
 export { compareRecords, selectRecord } from "./ipns/select.ts";
 export { checkRecord, restoreRecord, ValidatedRecord, validateRecord } from "./ipns/validate.ts";
 export type { VerifySignature } from "./ipns/validate.ts";
+export { parseNostrKey } from "./nostr/bech32.ts";
+export {
+  buildBulkAnnouncement,
+  buildCidAnnouncement,
+  buildLegacyAnnouncement,
+  buildRecordAnnouncement,
+  SUBJECTS_PER_EVENT_MAX,
+  subjectOfCid,
+  subjectOfName,
+  subjectOfPage,
+} from "./nostr/build-announcements.ts";
+export type { AnnouncementFacts } from "./nostr/build-announcements.ts";
+export {
+  EVENT_BYTES_MAX,
+  eventInvalid,
+  parseNostrEvent,
+  serializeForId,
+  tagValue,
+  wireEventOf,
+} from "./nostr/event.ts";
+export type { EventProblem, EventTemplate, NostrEvent, WireEvent } from "./nostr/event.ts";
+export {
+  ANNOUNCEMENT_TAG,
+  expirationSOf,
+  isPinAnnouncement,
+  parsePinAnnouncement,
+} from "./nostr/pin-announcement.ts";
+export type { AnnouncedRecord, PinAnnouncement } from "./nostr/pin-announcement.ts";
+export { VerifiedEvent, verifyNostrEvent } from "./nostr/verified-event.ts";
+export type { CheckEvent, EventSigner } from "./nostr/verified-event.ts";

@@ -1,9 +1,9 @@
 import type { Worker } from "node:worker_threads";
-import { HoldfastError, type VerifySignature } from "@holdfast/core";
+import { type CheckEvent, HoldfastError, type NostrEvent, type VerifySignature } from "@holdfast/core";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { spawnThread } from "../threads/spawn-thread.ts";
-import type { FromVerifyThread, SignatureCheck, ToVerifyThread } from "./verify-messages.ts";
+import type { Check, FromVerifyThread, ToVerifyThread } from "./verify-messages.ts";
 
 export interface SignatureVerifierParts {
   readonly logger: Logger;
@@ -44,6 +44,10 @@ export class SignatureVerifier implements AsyncDisposable {
       signature: new Uint8Array(signature),
     });
 
+  /** As {@link verifySignature}, for the id and the signature of a Nostr event. */
+  readonly checkEvent: (...check: Parameters<CheckEvent>) => Promise<boolean> = (event: NostrEvent) =>
+    this.#enqueue({ type: "event", event });
+
   readonly #parts: SignatureVerifierParts;
   readonly #waitingMax: number;
   #worker: Worker | undefined;
@@ -77,7 +81,7 @@ export class SignatureVerifier implements AsyncDisposable {
     await this.#exited;
   }
 
-  #enqueue(check: SignatureCheck): Promise<boolean> {
+  #enqueue(check: Check): Promise<boolean> {
     if (this.#isClosing) return Promise.reject(new HoldfastError("SHUTTING_DOWN", "The node is stopping"));
     if (this.#worker === undefined || this.#waitingCount >= this.#waitingMax) {
       this.#parts.metrics.signatures.overloaded += 1;
@@ -157,7 +161,7 @@ export class SignatureVerifier implements AsyncDisposable {
 }
 
 interface WaitingCheck {
-  readonly check: SignatureCheck;
+  readonly check: Check;
   readonly resolve: (isValid: boolean) => void;
   readonly reject: (err: HoldfastError) => void;
 }

@@ -1,15 +1,23 @@
-import type { KeyType } from "@holdfast/core";
+import type { KeyType, NostrEvent } from "@holdfast/core";
 
 /** One signature to check. */
-export interface SignatureCheck {
+interface SignatureCheck {
   readonly type: KeyType;
   readonly raw: Uint8Array<ArrayBuffer>;
   readonly message: Uint8Array<ArrayBuffer>;
   readonly signature: Uint8Array<ArrayBuffer>;
 }
 
+/** The id and the signature of one event. */
+interface EventCheck {
+  readonly type: "event";
+  readonly event: NostrEvent;
+}
+
+export type Check = SignatureCheck | EventCheck;
+
 export type ToVerifyThread =
-  | { readonly kind: "check"; readonly batch: number; readonly checks: readonly SignatureCheck[] }
+  | { readonly kind: "check"; readonly batch: number; readonly checks: readonly Check[] }
   | { readonly kind: "close" };
 
 export interface FromVerifyThread {

@@ -1,0 +1,77 @@
+/** `cid`, `name`: one event each. `page`: of a walk over all pins. `legacy`: the cumulative event of the reference system. */
+export type SubjectKind = "cid" | "name" | "page" | "legacy";
+
+/** What has to be announced. */
+export interface Subject {
+  readonly kind: SubjectKind;
+  /** The `d` of its event: one subject has one event on each relay. */
+  readonly d: string;
+  /** Of a `page`: its CIDs; else the one CID or name, empty for `legacy`. */
+  readonly items: readonly string[];
+}
+
+/** A subject on its way to the relays. */
+export interface OutgoingAnnouncement extends Subject {
+  /** Another one each time when the subject is queued: what is said about an earlier one changes nothing. */
+  readonly turn: number;
+  /** The signed event, as JSON; undefined before it was built. */
+  readonly eventJson: string | undefined;
+  /** Of the newest event that was ever built for this subject; 0 before the first. */
+  readonly createdAtS: number;
+  /** Relays that have it, or never take it: nothing more to be done there. */
+  readonly settledRelays: readonly string[];
+  readonly confirmations: number;
+  readonly attempts: number;
+}
+
+export interface OutgoingProgress {
+  readonly d: string;
+  readonly turn: number;
+  readonly settledRelays: readonly string[];
+  readonly confirmations: number;
+  readonly attempts: number;
+  /** Undefined: nothing is left to do. */
+  readonly nextAttemptAtMs: number | undefined;
+}
+
+/** How far the walk over all pins is. */
+export interface Walk {
+  readonly startedAtMs: number;
+  /** Cursor of the pins; undefined before the first page. */
+  readonly after: number | undefined;
+  readonly pages: number;
+  readonly cids: number;
+}
+
+/**
+ * What has to be announced, durably. Writes settle when they have reached the disk; they throw as every write does.
+ */
+export interface AnnouncementOutbox {
+  /** Queues new events of these subjects; what was queued for them before is replaced. */
+  queue(subjects: readonly Subject[], nowMs: number): Promise<void>;
+  /** Notes the event that was built, before anybody sees it: its instant is never used again for this subject. */
+  saveEvent(event: {
+    readonly d: string;
+    readonly turn: number;
+    readonly eventJson: string;
+    readonly createdAtS: number;
+  }): Promise<void>;
+  settleOutgoing(progress: OutgoingProgress): Promise<void>;
+
+  /** Those whose time has come, longest waiting first. */
+  due(nowMs: number, limit: number): readonly OutgoingAnnouncement[];
+  /** When the next one is due. */
+  nextAttemptAtMs(): number | undefined;
+  /** How many are not done. */
+  waiting(): number;
+  /** The last ones that were queued, oldest first. */
+  newest(kind: "cid" | "name", limit: number): readonly string[];
+  /** The items of the subjects behind this one, in the order of their `d`. */
+  list(kind: "name", after: string, limit: number): readonly Subject[];
+  /** Forgets CIDs that were done before this instant, except the newest ones. */
+  forgetOutgoing(doneBeforeMs: number, keep: number): Promise<void>;
+
+  walk(): Walk | undefined;
+  /** Undefined: there is none. */
+  saveWalk(walk: Walk | undefined): Promise<void>;
+}

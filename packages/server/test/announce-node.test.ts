@@ -1,0 +1,133 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { wireEventOf } from "@holdfast/core";
+import { expect, onTestFinished, test } from "vitest";
+import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
+import { readConfig } from "../src/config/config.ts";
+import { Pins } from "../src/pins/pins.ts";
+import type { RecordRouter } from "../src/records/record-router.ts";
+import { createAnnounce } from "../src/start-announce.ts";
+import { systemClock } from "../src/telemetry/clock.ts";
+import { createLogger } from "../src/telemetry/logger.ts";
+import { Metrics } from "../src/telemetry/metrics.ts";
+import { blockOf } from "./support/blocks.ts";
+import { PINS_OPTIONS } from "./support/create-pins.ts";
+import { createRecords } from "./support/create-records.ts";
+import { createTestName, makeRecord } from "./support/records.ts";
+import { ScriptedPinner } from "./support/scripted-pinner.ts";
+import { ScriptedRouter } from "./support/scripted-router.ts";
+import { announcementOf, AUTHOR, STRANGER, until } from "./support/start-announce.ts";
+import { startRelay, type TestRelay } from "./support/start-relay.ts";
+
+const rootOf = (text: string) => blockOf(text).cid;
+const cidOf = (text: string): string => rootOf(text).toString();
+
+/** The part of a node that `start-announce.ts` builds, as the configuration says; only the backend that pins is scripted. */
+async function startPart(env: Readonly<Record<string, string>>, routers: readonly RecordRouter[] = []) {
+  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-announce-node-"));
+  const stack = new AsyncDisposableStack();
+  onTestFinished(async () => {
+    await stack.disposeAsync();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const config = readConfig({ HOLDFAST_NETWORK: "lan", HOLDFAST_DATA_DIR: dataDir, ...env });
+  const logger = createLogger("silent");
+  const metrics = new Metrics();
+  const store = stack.use(await SqliteRecordStore.open({ logger }, { dataDir }));
+  const { records } = createRecords(routers, { parts: { store, clock: systemClock } });
+  stack.defer(() => records.close());
+  const shared = { clock: systemClock, timers: systemClock, random: Math.random, logger, metrics };
+  const pins = stack.use(
+    new Pins({ ...shared, store: store.pins, pinner: new ScriptedPinner() }, PINS_OPTIONS),
+  );
+  pins.start();
+  const announce = await createAnnounce(
+    config,
+    { log: store.announcements, pins, records, metrics, logger },
+    stack,
+  );
+  announce.start();
+  const submit = (...args: Parameters<typeof announcementOf>) =>
+    announce.announcements.submit(wireEventOf(announcementOf(...args)));
+  const write = (text: string): Promise<void> =>
+    pins.add([
+      {
+        root: rootOf(text),
+        recursive: true,
+        claim: { source: "add", holder: "", name: undefined, createdAtMs: 1 },
+        isStored: true,
+      },
+    ]);
+  return { announce, pins, records, submit, write, dataDir };
+}
+
+async function subjectsAt(relay: TestRelay): Promise<Set<string>> {
+  return new Set((await relay.stored()).map(({ tags }) => tags[0]?.[1] ?? ""));
+}
+
+test("without configuration nobody's announcements are taken, and there is no key", async () => {
+  const { announce, submit, dataDir } = await startPart({});
+  await expect(submit([cidOf("a")])).rejects.toMatchObject({ code: "AUTHOR_REFUSED" });
+  expect(announce.status()).toMatchObject({ pubkey: undefined, outgoing: undefined, relays: [] });
+  expect(await announce.reannounce()).toBe(false);
+  await expect(readFile(join(dataDir, "nostr-key"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a node without a network connects to no relay", async () => {
+  await using relay = await startRelay();
+  const env = {
+    HOLDFAST_NETWORK: "offline",
+    HOLDFAST_NOSTR_RELAYS: relay.url,
+    HOLDFAST_NOSTR_AUTHORS: "open",
+  };
+  const { announce, submit } = await startPart(env);
+  expect(announce.status().relays).toEqual([]);
+  await expect(submit([cidOf("a")])).resolves.toMatchObject({ outcome: "taken" });
+});
+
+test.each([
+  ["off", []],
+  ["on", ["written"]],
+  ["all", ["announced", "written"]],
+])("with HOLDFAST_NOSTR_ANNOUNCE=%s these pins are announced: %j", async (setting, texts) => {
+  await using relay = await startRelay();
+  const { announce, pins, submit, write } = await startPart({
+    HOLDFAST_NOSTR_RELAYS: relay.url,
+    HOLDFAST_NOSTR_AUTHORS: AUTHOR.pubkey,
+    HOLDFAST_NOSTR_ANNOUNCE: setting,
+  });
+  await submit([cidOf("announced")]);
+  await write("written");
+  await until(async () => expect(await pins.isPinned(rootOf("announced"))).toBe(true));
+  await until(() => expect(announce.status().relays[0]?.isCaughtUp).toBe(true));
+  const legacy = texts.length === 0 ? [] : ["ipfs-pin"];
+  const expected = new Set([...legacy, ...texts.map((text) => `ipfs-pin:${cidOf(text)}`)]);
+  await until(async () => expect(await subjectsAt(relay)).toEqual(expected));
+  await until(() => expect(announce.status().outgoing?.waiting ?? 0).toBe(0));
+});
+
+test("what was pinned for an author counts against the bytes of the day, of a listed one it does not", async () => {
+  const { pins, submit } = await startPart({
+    HOLDFAST_NOSTR_AUTHORS: `open,${AUTHOR.pubkey}`,
+    HOLDFAST_NOSTR_BYTES_PER_DAY: "10",
+  });
+  for (const by of [AUTHOR, STRANGER]) {
+    // The scripted backend says that each pin holds 10 bytes.
+    await submit([cidOf(by.pubkey)], { by });
+    await until(async () => expect(await pins.isPinned(rootOf(by.pubkey))).toBe(true));
+  }
+  await until(async () => {
+    await expect(submit([cidOf("more")], { by: STRANGER })).rejects.toMatchObject({ code: "RATE_LIMITED" });
+  });
+  await expect(submit([cidOf("more")], { by: AUTHOR })).resolves.toMatchObject({ outcome: "taken" });
+});
+
+test("a name that is announced without a record is looked up", async () => {
+  const key = createTestName();
+  const router = new ScriptedRouter();
+  router.records.set(key.name.text, [await makeRecord(key)]);
+  const { records, submit } = await startPart({ HOLDFAST_NOSTR_AUTHORS: AUTHOR.pubkey }, [router]);
+  await submit([], { tags: [["ipns", key.name.text]] });
+  await until(() => expect(records.held(key.name)?.record.sequence).toBe(1n));
+});
