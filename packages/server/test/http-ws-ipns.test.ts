@@ -4,6 +4,8 @@ import { describe, expect, it, vi } from "vitest";
 import { createTestName, makeRecord, TEST_VALUE, type TestKey } from "./support/records.ts";
 import { rawConnection, startHttp, type TestHttp } from "./support/start-http.ts";
 
+const HANDSHAKE = `GET /ws/ipns HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
+
 interface Message {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -103,7 +105,7 @@ describe("WS /ws/ipns", () => {
   });
 
   it("names as subscribed only what it accepted", async () => {
-    await using node = await startHttp({ server: { ws: { namesPerConnectionMax: 2 } } });
+    await using node = await startHttp({ server: { push: { namesPerConnectionMax: 2 } } });
     using client = await TestClient.open(node);
     const names = [createTestName(), createTestName(), createTestName()].map(({ name }) => name.text);
     client.say({ action: "subscribe", names: ["undefined", names[0], 7, names[1], names[2]] });
@@ -147,6 +149,77 @@ describe("WS /ws/ipns", () => {
     expect(client.heard[2]).not.toHaveProperty("snapshot");
   });
 
+  it("tells two clients of the same change, each in its spelling, with the fields of the reference system first", async () => {
+    await using node = await startHttp();
+    using one = await TestClient.open(node);
+    using two = await TestClient.open(node);
+    const key = createTestName();
+    const spelling = formatIpnsName(key.name, "base32");
+    one.say({ action: "subscribe", names: [key.name.text] });
+    two.say({ action: "subscribe", names: [spelling, `/ipns/${spelling}`] });
+    await Promise.all([one.hears("subscribed"), two.hears("subscribed")]);
+    await put(node, key, await makeRecord(key));
+    expect((await one.hears("update")).map(({ name }) => name)).toEqual([key.name.text]);
+    expect((await two.hears("update", 2)).map(({ name }) => name)).toEqual([spelling, `/ipns/${spelling}`]);
+    const compatible = ["type", "name", "sequence", "cid", "timestamp"];
+    expect(Object.keys(one.heard[1] ?? {}).slice(0, 5)).toEqual(compatible);
+  });
+
+  it("resumes by sequence: gives what is newer than the client has, by number or exact text, and nothing else", async () => {
+    await using node = await startHttp();
+    const [older, same, newer, exact, notAsked] = [1, 2, 3, 4, 5].map(() => createTestName()) as [
+      TestKey,
+      TestKey,
+      TestKey,
+      TestKey,
+      TestKey,
+    ];
+    const keys = [older, same, newer, exact, notAsked];
+    const big = 2n ** 60n;
+    for (const key of keys) {
+      const bytes = await makeRecord(key, { sequence: key === exact ? big + 1n : 5n });
+      await node.records.publish(key.name, bytes, { origin: "client" });
+    }
+    using client = await TestClient.open(node);
+    const since = {
+      [older.name.text]: 4,
+      [same.name.text]: 5,
+      [newer.name.text]: "6",
+      [exact.name.text]: String(big),
+      [createTestName().name.text]: 0,
+    };
+    client.say({ action: "subscribe", names: keys.map(({ name }) => name.text), since });
+    await client.hears("update", 2);
+    await client.settled();
+    expect(client.heard.filter(({ type }) => type === "update")).toMatchObject([
+      { name: older.name.text, sequence: 5, snapshot: true },
+      { name: exact.name.text, sequenceText: String(big + 1n), snapshot: true },
+    ]);
+    await put(node, notAsked, await makeRecord(notAsked, { sequence: 6n }));
+    expect((await client.hears("update", 3))[2]).toMatchObject({ name: notAsked.name.text, sequence: 6 });
+  });
+
+  it("catches up as fast as the client reads, however much that is, and never goes back", async () => {
+    await using node = await startHttp({ server: { push: { bufferedBytesMax: 96 * 1024 } } });
+    const keys = Array.from({ length: 300 }, () => createTestName());
+    const value = `/ipfs/bafkqaaa/${"x".repeat(9_000)}`;
+    for (const key of keys) {
+      const bytes = await makeRecord(key, { value, v1Compatible: false });
+      await node.records.publish(key.name, bytes, { origin: "client" });
+    }
+    using client = await TestClient.open(node);
+    client.say({ action: "subscribe", names: keys.map(({ name }) => name.text), snapshot: true });
+    await client.hears("subscribed");
+    const last = keys.at(-1) ?? createTestName();
+    await put(node, last, await makeRecord(last, { sequence: 2n }));
+    const updates = (): Message[] => client.heard.filter(({ type }) => type === "update");
+    await vi.waitFor(() => expect(new Set(updates().map(({ name }) => name)).size).toBe(300));
+    await client.settled();
+    const ofLast = updates().filter(({ name }) => name === last.name.text);
+    expect(ofLast.at(-1)).toMatchObject({ sequence: 2 });
+    expect(node.metrics.push.slowClientsDropped).toBe(0);
+  });
+
   it("answers ping, and says what is wrong with anything else", async () => {
     await using node = await startHttp();
     using client = await TestClient.open(node);
@@ -165,8 +238,33 @@ describe("WS /ws/ipns", () => {
 });
 
 describe("R42: the limits of /ws/ipns", () => {
+  it("goes on when a client breaks off in the middle of a frame", async () => {
+    await using node = await startHttp();
+    const key = createTestName();
+    using healthy = await TestClient.open(node);
+    healthy.say({ action: "subscribe", names: [key.name.text] });
+    await healthy.hears("subscribed");
+    const text = Buffer.from(JSON.stringify({ action: "subscribe", names: [key.name.text] }));
+    // Masked with zeros.
+    const head = Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 255, 0, 0, 0, 0]);
+    const frame = Buffer.concat([head, text]);
+    for (let cutAt = 1; cutAt < 14; cutAt += 3) {
+      using cut = await rawConnection(node.port);
+      cut.write(HANDSHAKE);
+      await vi.waitFor(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
+      cut.write(frame);
+      await vi.waitFor(() => expect(cut.received).toContain("subscribed"));
+      cut.write(frame.subarray(0, cutAt));
+      await put(node, key, await makeRecord(key, { sequence: BigInt(cutAt) }));
+      cut[Symbol.dispose]();
+      await vi.waitFor(() => expect(node.metrics.push.connections).toBe(1));
+    }
+    const updates = await healthy.hears("update", 5);
+    expect(updates.map(({ sequence }) => sequence)).toEqual([1, 4, 7, 10, 13]);
+  });
+
   it("drops a client that does not read, and no other, without waiting for it", async () => {
-    await using node = await startHttp({ server: { ws: { bufferedBytesMax: 64 * 1024 } } });
+    await using node = await startHttp({ server: { push: { bufferedBytesMax: 64 * 1024 } } });
     using healthy = await TestClient.open(node);
     using slow = await TestClient.open(node);
     const key = createTestName();
@@ -191,7 +289,7 @@ describe("R42: the limits of /ws/ipns", () => {
   });
 
   it("gives up a client that is silent for two heartbeats, and keeps one that answers", async () => {
-    await using node = await startHttp({ server: { ws: { heartbeatMs: 100 } } });
+    await using node = await startHttp({ server: { push: { heartbeatMs: 100 } } });
     using alive = await TestClient.open(node);
     using dead = new TestClient(node);
     await vi.waitFor(() => expect(dead.socket.readyState).toBe(WebSocket.OPEN));
@@ -202,7 +300,7 @@ describe("R42: the limits of /ws/ipns", () => {
   });
 
   it("refuses connections over the limit of a client and of the node, and takes new ones when others leave", async () => {
-    await using node = await startHttp({ server: { ws: { connectionsPerClientMax: 2 } } });
+    await using node = await startHttp({ server: { push: { connectionsPerClientMax: 2 } } });
     const clients = [await TestClient.open(node), await TestClient.open(node)];
     using refused = new TestClient(node);
     const status = await new Promise((resolve) => {
@@ -216,7 +314,7 @@ describe("R42: the limits of /ws/ipns", () => {
   });
 
   it("closes a connection that says too much at once, or too often", async () => {
-    await using node = await startHttp({ server: { ws: { messageBytesMax: 1024 } } });
+    await using node = await startHttp({ server: { push: { messageBytesMax: 1024 } } });
     using large = await TestClient.open(node);
     large.say("x".repeat(1025));
     using often = await TestClient.open(node);
@@ -227,12 +325,11 @@ describe("R42: the limits of /ws/ipns", () => {
 
   it("survives frames that are not WebSocket, and connections that end in the middle", async () => {
     await using node = await startHttp();
-    const handshake = `GET /ws/ipns HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
     using garbage = await rawConnection(node.port);
-    garbage.write(`${handshake}\xff\xff\xff\xff\xff\xff`);
+    garbage.write(`${HANDSHAKE}\xff\xff\xff\xff\xff\xff`);
     await garbage.closed;
     using cut = await rawConnection(node.port);
-    cut.write(handshake);
+    cut.write(HANDSHAKE);
     await vi.waitFor(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
     cut[Symbol.dispose]();
     await vi.waitFor(() => expect(node.metrics.push.connections).toBe(0));

@@ -42,6 +42,46 @@ describe("readSubscriberMessage", () => {
     });
   });
 
+  it("reads what the client has: numbers and exact text, and nothing of anything else", () => {
+    const big = "18446744073709551615";
+    const sinceOf = (since: unknown) => {
+      const message = read({ action: "subscribe", names: [name.text], since });
+      return message.action === "subscribe" ? message.names[0]?.since : message;
+    };
+    expect(sinceOf(undefined)).toBeUndefined();
+    expect(sinceOf({})).toBeUndefined();
+    expect(sinceOf({ [name.text]: 0 })).toBe(0n);
+    expect(sinceOf({ [name.text]: big })).toBe(BigInt(big));
+    for (const nothing of [null, -0.5, 2 ** 60, "1e3", "", "x".repeat(1000), [], {}, true])
+      expect(sinceOf({ [name.text]: nothing })).toBe(-1n);
+    for (const since of [[], null, "x", 7])
+      expect(sinceOf(since)).toEqual({ action: "malformed", problem: "since is not an object" });
+  });
+
+  it("takes nothing from the prototype of an object", () => {
+    const text = `{"action":"subscribe","names":["${name.text}"],"since":{"__proto__":{"${name.text}":7}}}`;
+    expect(readSubscriberMessage(Buffer.from(text), false)).toMatchObject({ names: [{ since: undefined }] });
+  });
+
+  it("never throws on what is nearly a message", () => {
+    const spelling = fc.oneof(fc.constant(name.text), fc.string());
+    const message = fc.record(
+      {
+        action: fc.oneof(fc.constantFrom("subscribe", "unsubscribe", "ping"), fc.jsonValue()),
+        names: fc.oneof(fc.array(fc.oneof(spelling, fc.jsonValue())), fc.jsonValue()),
+        snapshot: fc.jsonValue(),
+        since: fc.oneof(fc.dictionary(spelling, fc.jsonValue()), fc.jsonValue()),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(message, (each) => {
+        expect(read(each)).toHaveProperty("action");
+      }),
+      { seed: 6, numRuns: 1000 },
+    );
+  });
+
   it("never throws", () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string()), fc.boolean(), (text, isBinary) => {
