@@ -22,6 +22,12 @@ export class NegativeCache {
     return false;
   }
 
+  /** Whether the entry is past its half: a name that is asked for again and again should not stay absent until its end. */
+  isAgeing(name: IpnsName): boolean {
+    const untilMs = this.#untilMs.get(name.text);
+    return untilMs !== undefined && this.#clock.nowMs() >= untilMs - this.#ttlMs / 2;
+  }
+
   add(name: IpnsName): void {
     this.#untilMs.set(name.text, this.#clock.nowMs() + this.#ttlMs);
   }

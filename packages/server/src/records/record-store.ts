@@ -1,4 +1,5 @@
 import type { IpnsName, ValidatedRecord } from "@holdfast/core";
+import type { ExpectedSequence } from "./expected-sequence.ts";
 
 /** Through which door a record came. Kept with it; shown in history, never used to decide which record wins. */
 export type RecordOrigin =
@@ -6,7 +7,7 @@ export type RecordOrigin =
   | "client"
   /** A router's answer to our own lookup. */
   | "network"
-  /** Pushed to us by another DHT peer. */
+  /** Pushed to us by another DHT peer, or in an announcement. */
   | "peer-push";
 
 export interface StoredRecord {
@@ -26,6 +27,20 @@ export interface PutResult {
   readonly outcome: "stored" | "unchanged" | "superseded";
   /** What is stored afterwards. */
   readonly current: StoredRecord;
+  /** What a `stored` record took the place of. Absent for the first record of a name. */
+  readonly replaced?: ReplacedRecord;
+}
+
+export interface ReplacedRecord {
+  readonly sequence: bigint;
+  readonly value: Uint8Array;
+}
+
+export interface PutFacts {
+  readonly origin: RecordOrigin;
+  readonly receivedAtMs: number;
+  /** Absent: the better record wins, whatever is stored. */
+  readonly expected?: ExpectedSequence | undefined;
 }
 
 /**
@@ -42,12 +57,13 @@ export interface RecordStore extends AsyncDisposable {
    * A stored record that has expired at `receivedAtMs` is no longer valid and loses to any record that has not.
    * A `stored` outcome sets `checkedAtMs` to `receivedAtMs`; an `unchanged` one leaves it as it was.
    *
-   * @throws HoldfastError `OVERLOADED` when the queue is full, `STORE_FAILED` when the disk refuses.
+   * With `expected` nothing is stored unless {@link isAsExpected} says so, in the same transaction. The stored bytes again are
+   * `unchanged` whatever was expected: so ends the retry of a put whose answer was lost.
+   *
+   * @throws HoldfastError `SEQUENCE_CONFLICT` ({@link sequenceConflict}), `OVERLOADED` when the queue is full, `STORE_FAILED`
+   *   when the disk refuses.
    */
-  put(
-    record: ValidatedRecord,
-    facts: { readonly origin: RecordOrigin; readonly receivedAtMs: number },
-  ): Promise<PutResult>;
+  put(record: ValidatedRecord, facts: PutFacts): Promise<PutResult>;
 
   /** Notes that the record was confirmed as the newest. Written behind: a crash may lose it, which costs one lookup. */
   confirm(name: IpnsName, checkedAtMs: number): void;

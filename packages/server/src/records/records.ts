@@ -1,33 +1,34 @@
-import {
-  checkRecord,
-  compareRecords,
-  type Freshness,
-  freshForMs,
-  freshnessOf,
-  HoldfastError,
-  type IpnsName,
-  isHoldfastError,
-  validateRecord,
-  type VerifySignature,
-} from "@holdfast/core";
+import { type Freshness, HoldfastError, type IpnsName, type VerifySignature } from "@holdfast/core";
 import type { Clock, Timers } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { type AnomalyOptions, AnomalyWatch } from "./anomalies.ts";
+import type { Anomaly, AnomalyStore } from "./anomaly-store.ts";
 import type { Dnslinks } from "./dnslinks.ts";
 import type { Ask } from "./ask.ts";
-import { HotSet } from "./hot-set.ts";
+import { HeldRecords } from "./held-records.ts";
+import { judgeCandidate } from "./judge-candidate.ts";
 import { type LookupOptions, Lookups } from "./lookups.ts";
 import { NegativeCache } from "./negative-cache.ts";
 import { orAbort } from "./or-abort.ts";
+import { Popularity, type PopularityOptions } from "./popularity.ts";
+import { type PublishFacts, Publishing, type RecordListener } from "./publishing.ts";
 import type { RecordRouter } from "./record-router.ts";
-import type { PutResult, RecordOrigin, RecordStore, StoredRecord } from "./record-store.ts";
+import type { PutResult, RecordStore, StoredRecord } from "./record-store.ts";
 import { Refresher, type RefreshOptions } from "./refresher.ts";
 import { type ResolvedPath, resolveContentPath } from "./resolve-path.ts";
+import { RouterHealth } from "./router-health.ts";
+
+export type { RecordListener, RecordStoredEvent } from "./publishing.ts";
 
 export interface RecordsParts {
   readonly store: RecordStore;
   readonly routers: readonly RecordRouter[];
+  /** What is known about each router. Default: nothing, and its failures never keep us from asking it. */
+  readonly healthOf?: (router: RecordRouter) => RouterHealth;
   readonly verifySignature: VerifySignature;
+  /** Absent: nobody looks for what is odd. */
+  readonly anomalyStore?: AnomalyStore;
   /** For paths of domains. Absent: domains are not followed. */
   readonly dnslinks?: Dnslinks;
   readonly clock: Clock;
@@ -44,6 +45,8 @@ export interface RecordsOptions extends LookupOptions, RefreshOptions {
   readonly negativeEntriesMax: number;
   /** How long a read that insists on asking the network first waits before it takes what is held. */
   readonly askFirstMs: number;
+  readonly anomalies: AnomalyOptions;
+  readonly popularity: PopularityOptions;
 }
 
 export interface Resolution {
@@ -52,14 +55,9 @@ export interface Resolution {
   readonly answeredFrom: "store" | "network";
   /** What the network said to this read: `over-budget` and `failed` answers come from the store and say so. */
   readonly upstream: "not-asked" | "confirmed" | "failed" | "over-budget";
+  /** Of a cold read: whether other routers may still give something better, which is stored and pushed then. */
+  readonly lookup?: "first-answer" | "complete";
 }
-
-export interface RecordStoredEvent {
-  readonly name: IpnsName;
-  readonly current: StoredRecord;
-}
-
-export type RecordListener = (event: RecordStoredEvent) => void;
 
 /**
  * What does this name point to, how fresh is that, may this new record replace it, who must hear of it.
@@ -69,29 +67,44 @@ export type RecordListener = (event: RecordStoredEvent) => void;
 export class Records {
   readonly #parts: RecordsParts;
   readonly #options: RecordsOptions;
-  readonly #hot: HotSet;
+  readonly #held: HeldRecords;
   readonly #absent: NegativeCache;
   readonly #lookups: Lookups;
   readonly #refresher: Refresher;
-  readonly #listeners = new Set<RecordListener>();
+  readonly #popularity: Popularity;
+  readonly #publishing: Publishing;
+  readonly #anomalies: AnomalyWatch | undefined;
 
   constructor(parts: RecordsParts, options: RecordsOptions) {
-    const { clock, timers, metrics, routers } = parts;
+    const { clock, logger, anomalyStore } = parts;
+    const healthOf = parts.healthOf ?? ((router) => new RouterHealth(router.label, parts));
     this.#parts = parts;
     this.#options = options;
-    this.#hot = new HotSet({ bytesMax: options.hotBytesMax });
+    this.#held = new HeldRecords(parts, options);
+    if (anomalyStore !== undefined)
+      this.#anomalies = new AnomalyWatch({ ...parts, store: anomalyStore }, options.anomalies);
+    this.#publishing = new Publishing({ ...parts, held: this.#held, anomalies: this.#anomalies });
     this.#absent = new NegativeCache(clock, {
       ttlMs: options.negativeTtlMs,
       entriesMax: options.negativeEntriesMax,
     });
-    const accept = async (name: IpnsName, candidate: Uint8Array): Promise<StoredRecord | undefined> =>
-      this.#acceptFromNetwork(name, candidate);
-    this.#lookups = new Lookups({ routers, accept, clock, timers, metrics }, options);
+    this.#popularity = new Popularity(parts, options.popularity);
+    this.#lookups = new Lookups(
+      {
+        ...parts,
+        routers: parts.routers.map((router) => ({ router, health: healthOf(router) })),
+        judge: (name, candidate, via) => {
+          const publish = (): Promise<PutResult> => this.publish(name, candidate, { origin: "network", via });
+          return judgeCandidate({ publish, logger }, name, candidate);
+        },
+      },
+      options,
+    );
     this.#refresher = new Refresher(
       {
         lookups: this.#lookups,
         confirm: (name) => {
-          this.#confirm(name);
+          this.#noteHeard(name);
         },
         ...parts,
       },
@@ -108,24 +121,41 @@ export class Records {
     const stored = this.held(name);
     if (stored === undefined) return undefined;
     this.#parts.metrics.records.readsFromStore++;
+    this.#popularity.note(name);
     if (this.freshnessOf(stored, nowMs) === "stale") this.#refresher.schedule(name);
     return stored;
   }
 
   /** As {@link peek}, without counting a read or scheduling a refresh. */
   held(name: IpnsName): StoredRecord | undefined {
-    const nowMs = this.#parts.clock.nowMs();
-    let stored = this.#hot.get(name);
-    if (stored === undefined) {
-      const fromStore = this.#parts.store.get(name);
-      if (fromStore !== undefined) stored = this.#hot.merge(fromStore, nowMs);
-    }
-    return stored === undefined || nowMs > stored.record.eolMs ? undefined : stored;
+    return this.#held.get(name);
   }
 
   freshnessOf(stored: StoredRecord, nowMs: number = this.#parts.clock.nowMs()): Freshness {
-    const { record, checkedAtMs } = stored;
-    return freshnessOf({ checkedAtMs, freshForMs: freshForMs(record.ttlNs), eolMs: record.eolMs }, nowMs);
+    return this.#held.freshnessOf(stored, nowMs);
+  }
+
+  /** As {@link HeldRecords.copies}. */
+  copies(name: IpnsName): ReturnType<HeldRecords["copies"]> {
+    return this.#held.copies(name);
+  }
+
+  /** Held names that are read all the time. To be called regularly: it lets old reads fade. */
+  popularNames(): readonly IpnsName[] {
+    return this.#popularity.names();
+  }
+
+  /** Asks the network for this name soon, without anybody waiting for it. */
+  refreshBehind(name: IpnsName): void {
+    this.#refresher.schedule(name);
+  }
+
+  get refreshesWaiting(): number {
+    return this.#refresher.waiting;
+  }
+
+  isLookedUp(name: IpnsName): boolean {
+    return this.#lookups.isInFlight(name);
   }
 
   /** Whether the network was asked for this name a moment ago and knew nothing. */
@@ -152,7 +182,8 @@ export class Records {
     if (held !== undefined) return this.#resolution(held, "store", "not-asked");
     if (this.#absent.has(name)) {
       this.#parts.metrics.records.negativeHits++;
-      throw this.#notFound(name);
+      if (this.#absent.isAgeing(name)) this.#refresher.schedule(name);
+      throw this.#notFound(name, { phase: "known-absent" });
     }
     const lookup = this.#lookups.join(name);
     void lookup.done.then((result) => {
@@ -161,41 +192,41 @@ export class Records {
     const found = await orAbort(lookup.first, options.signal);
     // A put may have come in while the network was silent.
     const stored = found ?? this.held(name);
-    if (stored === undefined) throw this.#notFound(name);
+    const isLookedUp = this.isLookedUp(name);
+    if (stored === undefined) throw this.#notFound(name, { phase: isLookedUp ? "over-budget" : "complete" });
     this.#parts.metrics.records.readsFromNetwork++;
-    return this.#resolution(stored, found === undefined ? "store" : "network", "confirmed");
+    return {
+      ...this.#resolution(stored, found === undefined ? "store" : "network", "confirmed"),
+      lookup: isLookedUp ? "first-answer" : "complete",
+    };
   }
 
   /**
    * Takes a record in: validates it with its name, stores it if it wins, tells the listeners. Settles when it is durable;
    * from then on every read gives this record or a better one (R4, R5).
    *
-   * @throws HoldfastError `RECORD_INVALID` (`details.reason`), `OVERLOADED`, `STORE_FAILED`.
+   * @throws HoldfastError `RECORD_INVALID` (`details.reason`), `SEQUENCE_CONFLICT` when something else was `expected`,
+   *   `OVERLOADED`, `STORE_FAILED`.
    */
-  async publish(
-    name: IpnsName,
-    recordBytes: Uint8Array,
-    facts: { readonly origin: RecordOrigin },
-  ): Promise<PutResult> {
-    const { clock, metrics, store, verifySignature } = this.#parts;
-    const receivedAtMs = clock.nowMs();
-    try {
-      const settled = this.#withoutSignature(name, recordBytes, receivedAtMs);
-      if (settled !== undefined) {
-        metrics.records[settled.outcome]++;
-        return settled;
-      }
-      const record = await validateRecord(recordBytes, name, { nowMs: receivedAtMs, verifySignature });
-      const result = await store.put(record, { origin: facts.origin, receivedAtMs });
-      this.#hot.merge(result.current, receivedAtMs);
-      metrics.records[result.outcome]++;
-      this.#absent.delete(name);
-      if (result.outcome === "stored") this.#announce({ name, current: result.current });
-      return result;
-    } catch (err) {
-      if (isHoldfastError(err) && err.code === "RECORD_INVALID") metrics.records.rejected++;
-      throw err;
-    }
+  async publish(name: IpnsName, recordBytes: Uint8Array, facts: PublishFacts): Promise<PutResult> {
+    const result = await this.#publishing.publish(name, recordBytes, facts);
+    this.#absent.delete(name);
+    return result;
+  }
+
+  /** See `RecordStore.history`. Expired records are in it, too. */
+  history(name: IpnsName): ReturnType<RecordStore["history"]> {
+    return this.#parts.store.history(name);
+  }
+
+  /** What was odd about a name. It decided nothing. */
+  async anomaliesOf(name: IpnsName): Promise<readonly Anomaly[]> {
+    return (await this.#anomalies?.of(name)) ?? [];
+  }
+
+  /** Lookups of distinct names under way, for clients and behind stale answers. */
+  get lookupsInFlight(): number {
+    return this.#lookups.inFlight;
   }
 
   /** As {@link resolveContentPath}, over these records. */
@@ -209,16 +240,14 @@ export class Records {
 
   /** Calls back once for each stored change, after its commit. Returns the function that ends it. */
   onStored(listener: RecordListener): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
+    return this.#publishing.onStored(listener);
   }
 
   /** Ends lookups and refreshes. Puts under way settle by the store's own drain. */
   async close(): Promise<void> {
     this.#refresher.close();
     await this.#lookups.close();
+    await this.#anomalies?.close();
   }
 
   #resolveFromHeld(name: IpnsName): Resolution {
@@ -237,7 +266,8 @@ export class Records {
     try {
       const outcome = await orAbort(Promise.race([asked, overBudget.promise]), signal);
       const stored = this.held(name);
-      if (stored === undefined) throw this.#notFound(name);
+      if (stored === undefined)
+        throw this.#notFound(name, { phase: outcome === "confirmed" ? "complete" : outcome });
       this.#parts.metrics.records[outcome === "confirmed" ? "readsFromNetwork" : "readsFromStore"]++;
       return this.#resolution(stored, outcome === "confirmed" ? "network" : "store", outcome);
     } finally {
@@ -249,7 +279,7 @@ export class Records {
     try {
       const lookup = await this.#lookups.joinNext(name);
       const { heard } = await lookup.done;
-      if (heard) this.#confirm(name);
+      if (heard) this.#noteHeard(name);
       return heard ? "confirmed" : "failed";
     } catch (err) {
       // Over capacity: what is held is the answer, and the answer says that the network was not heard.
@@ -258,50 +288,10 @@ export class Records {
     }
   }
 
-  /**
-   * The answers that need no signature check: the same bytes as the stored record, or a record that loses to it. A flood
-   * of forged records must not buy signature checks with low sequences.
-   *
-   * Putting the stored bytes again does not count as a confirmation: anybody can do that, and could so keep an old record
-   * looking fresh here while the network holds a newer one.
-   */
-  #withoutSignature(name: IpnsName, recordBytes: Uint8Array, nowMs: number): PutResult | undefined {
-    const { record } = checkRecord(recordBytes, name, nowMs);
-    const held = this.held(name);
-    if (held === undefined) return undefined;
-    const order = compareRecords(record, held.record);
-    if (order > 0) return undefined;
-    if (order < 0) return { outcome: "superseded", current: held };
-    return { outcome: "unchanged", current: held };
-  }
-
-  async #acceptFromNetwork(name: IpnsName, candidate: Uint8Array): Promise<StoredRecord | undefined> {
-    try {
-      return (await this.publish(name, candidate, { origin: "network" })).current;
-    } catch (err) {
-      this.#parts.logger.debug({ err, name: name.text }, "candidate from the network refused");
-      return undefined;
-    }
-  }
-
-  /** Notes that what is held was just confirmed as the newest (R11, P3). */
-  #confirm(name: IpnsName): void {
-    const held = this.held(name);
-    if (held === undefined) return;
-    const checkedAtMs = this.#parts.clock.nowMs();
-    this.#parts.store.confirm(name, checkedAtMs);
-    this.#hot.merge({ ...held, checkedAtMs }, checkedAtMs);
-  }
-
-  #announce(event: RecordStoredEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (err) {
-        // The record is stored; a listener that fails must not turn that into a refusal.
-        this.#parts.logger.error({ err, name: event.name.text }, "record listener failed");
-      }
-    }
+  /** A lookup came to its end: what is held is the newest (R11, P3), or there is nothing to hold. */
+  #noteHeard(name: IpnsName): void {
+    if (this.held(name) === undefined) this.#absent.add(name);
+    else this.#held.confirm(name);
   }
 
   #resolution(
@@ -313,10 +303,19 @@ export class Records {
     return { stored, freshness, answeredFrom, upstream };
   }
 
-  /** @param facts.asked without anybody asked, silence says nothing about whether the name exists. */
-  #notFound(name: IpnsName, { asked } = { asked: this.#parts.routers.length > 0 }): HoldfastError {
+  /**
+   * @param facts.asked without anybody asked, silence says nothing about whether the name exists.
+   * @param facts.phase how far the lookup had come.
+   */
+  #notFound(
+    name: IpnsName,
+    facts: {
+      readonly asked?: boolean;
+      readonly phase?: "known-absent" | "complete" | "over-budget" | "failed";
+    },
+  ): HoldfastError {
     this.#parts.metrics.records.readsNotFound++;
-    const details = { name: name.text, asked };
+    const details = { name: name.text, asked: this.#parts.routers.length > 0, ...facts };
     return new HoldfastError("RECORD_NOT_FOUND", "routing: not found", { details });
   }
 }

@@ -1,8 +1,9 @@
 import { compareRecords, HoldfastError, type IpnsName, type ValidatedRecord } from "@holdfast/core";
+import { isAsExpected, sequenceConflict } from "../../records/expected-sequence.ts";
 import {
   HISTORY_RECORDS_MAX,
+  type PutFacts,
   type PutResult,
-  type RecordOrigin,
   type RecordStore,
   type StoredRecord,
 } from "../../records/record-store.ts";
@@ -27,14 +28,14 @@ export class MemoryRecordStore implements RecordStore {
   }
 
   // Settles later, as any store does, although nothing has to be waited for: callers must not rely on the same turn.
-  async put(
-    record: ValidatedRecord,
-    { origin, receivedAtMs }: { readonly origin: RecordOrigin; readonly receivedAtMs: number },
-  ): Promise<PutResult> {
+  async put(record: ValidatedRecord, { origin, receivedAtMs, expected }: PutFacts): Promise<PutResult> {
     const history = this.#histories.get(record.name.text);
     const previous = history?.current;
+    const isSame = previous !== undefined && compareRecords(record, previous.record) === 0;
+    if (expected !== undefined && !isSame && !isAsExpected(expected, previous?.record, receivedAtMs)) {
+      throw sequenceConflict(previous?.record, receivedAtMs);
+    }
     if (previous !== undefined && !takesPlaceOf(record, previous.record, receivedAtMs)) {
-      const isSame = compareRecords(record, previous.record) === 0;
       return { outcome: isSame ? "unchanged" : "superseded", current: previous };
     }
     const checkedAtMs = Math.max(receivedAtMs, previous?.checkedAtMs ?? 0);
@@ -47,7 +48,9 @@ export class MemoryRecordStore implements RecordStore {
       current,
       superseded: superseded.slice(0, HISTORY_RECORDS_MAX - 1),
     });
-    return { outcome: "stored", current };
+    if (previous === undefined) return { outcome: "stored", current };
+    const { sequence, value } = previous.record;
+    return { outcome: "stored", current, replaced: { sequence, value } };
   }
 
   confirm(name: IpnsName, checkedAtMs: number): void {
