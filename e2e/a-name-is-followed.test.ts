@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
+import { createPublisher } from "./support/names.ts";
+import { runCli, startNode, temporaryFolder, type TestNode } from "./support/start-node.ts";
+
+/** A name with it is asked for again about once a second. */
+const TTL_MS = 1_000;
+const WAIT = { timeout: 40_000, interval: 200 };
+
+/** Asked at Kubo itself. */
+async function isPinnedIn(kubo: Kubo, cid: string): Promise<boolean> {
+  try {
+    await kubo.rpc(`pin/ls?arg=${cid}&type=recursive`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const pinnedIn = (kubo: Kubo, cids: readonly string[]): Promise<readonly boolean[]> =>
+  Promise.all(cids.map((cid) => isPinnedIn(kubo, cid)));
+
+interface FollowedName {
+  readonly versions: readonly { readonly cid: string; readonly state?: string }[];
+}
+
+async function followed(node: TestNode, name: string): Promise<FollowedName> {
+  return (await (await fetch(`${node.adminUrl}/admin/follow/${name}`)).json()) as FollowedName;
+}
+
+describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", () => {
+  test(
+    "R32: three versions, two are kept; we are killed with -9 in between and miss nothing",
+    { timeout: 180_000 },
+    async () => {
+      await using publisherKubo = await startKubo({ label: "publisher" });
+      await using keeper = await startKubo({ label: "keeper", peers: [publisherKubo.addr] });
+      await using folder = await temporaryFolder();
+      const start = (): Promise<TestNode> =>
+        startNode({
+          dataDir: folder.path,
+          env: { HOLDFAST_BACKEND: "kubo", HOLDFAST_KUBO_RPC_URL: keeper.apiUrl },
+        });
+      const cli = (node: TestNode, ...args: readonly string[]): Promise<string> =>
+        runCli(["pin", ...args, "--admin", node.adminUrl], { cwd: folder.path });
+      const versions: string[] = [];
+      for (let i = 0; i < 3; i++) versions.push(await publisherKubo.add(randomBytes(300_000)));
+      const publisher = createPublisher();
+      const name = publisher.name.text;
+      const publish = async (version: number): Promise<void> => {
+        const value = `/ipfs/${versions[version] ?? ""}`;
+        await publisherKubo.routingPut(
+          name,
+          await publisher.record(value, BigInt(version), { ttlMs: TTL_MS }),
+        );
+      };
+
+      await publish(0);
+      {
+        await using node = await start();
+        expect(await cli(node, "follow", `/ipns/${name}`, "--keep", "2")).toContain(
+          `${name}  keeps 2  (admin)`,
+        );
+        await vi.waitFor(
+          async () => expect(await pinnedIn(keeper, versions)).toEqual([true, false, false]),
+          WAIT,
+        );
+        await node.stop("SIGKILL");
+      }
+      await publish(1);
+      {
+        await using node = await start();
+        await vi.waitFor(
+          async () => expect(await pinnedIn(keeper, versions)).toEqual([true, true, false]),
+          WAIT,
+        );
+        await publish(2);
+        await vi.waitFor(
+          async () => expect((await followed(node, name)).versions[0]?.cid).toBe(versions[2]),
+          {
+            ...WAIT,
+            interval: 5,
+          },
+        );
+        await node.stop("SIGKILL");
+      }
+      await using node = await start();
+      await vi.waitFor(
+        async () => expect(await pinnedIn(keeper, versions)).toEqual([false, true, true]),
+        WAIT,
+      );
+      await vi.waitFor(async () => {
+        const { versions: kept } = await followed(node, name);
+        expect(kept.map(({ cid }) => cid)).toEqual([versions[2], versions[1]]);
+      }, WAIT);
+      expect(await cli(node, "ls", "--source", "follow")).toContain(versions[2]);
+      expect(await cli(node, "unfollow", name)).toContain("is not followed any more");
+      await vi.waitFor(
+        async () => expect(await pinnedIn(keeper, versions)).toEqual([false, false, false]),
+        WAIT,
+      );
+    },
+  );
+
+  test(
+    "a pin list is taken up as it changes, and holdfast pin add waits for a pin",
+    { timeout: 120_000 },
+    async () => {
+      await using publisherKubo = await startKubo({ label: "publisher" });
+      await using keeper = await startKubo({ label: "keeper", peers: [publisherKubo.addr] });
+      await using folder = await temporaryFolder();
+      const cids: string[] = [];
+      for (let i = 0; i < 3; i++) cids.push(await publisherKubo.add(randomBytes(100_000)));
+      const [first = "", second = "", third = ""] = cids;
+      const list = join(folder.path, "pins.txt");
+      const write = async (text: string): Promise<void> => {
+        await writeFile(`${list}.new`, text);
+        await rename(`${list}.new`, list);
+      };
+      await write(`# ours\n${first}\n`);
+      await using node = await startNode({
+        dataDir: folder.path,
+        env: { HOLDFAST_BACKEND: "kubo", HOLDFAST_KUBO_RPC_URL: keeper.apiUrl, PIN_LIST: list },
+      });
+      await vi.waitFor(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, false, false]), WAIT);
+      await write(`${first}\n/ipfs/${second}\n`);
+      await vi.waitFor(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, true, false]), WAIT);
+      const output = await runCli(
+        ["pin", "add", third, "--name", "third", "--wait", "--admin", node.adminUrl],
+        {
+          cwd: folder.path,
+        },
+      );
+      expect(output).toMatch(new RegExp(`${third} {2}(pinned|provided)`));
+      expect(await isPinnedIn(keeper, third)).toBe(true);
+      const status = await runCli(["pin", "status", third, "--json", "--admin", node.adminUrl], {
+        cwd: folder.path,
+      });
+      expect(JSON.parse(status)).toMatchObject({ cid: third, name: "third", source: "pin-add" });
+    },
+  );
+});
