@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { SETTINGS } from "./packages/server/src/config/settings.ts";
 import { Metrics } from "./packages/server/src/telemetry/metrics.ts";
 
-const ROOMS = ["records", "content", "gateway"];
+const ROOMS = ["records", "content", "gateway", "pins", "announce"];
 const FILE_LINES_MAX = 400;
 const SERVER = "packages/server/src";
 
@@ -47,6 +47,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   records: ["telemetry"],
   content: ["telemetry"],
   gateway: ["telemetry"],
+  // What is pinned are DAGs: the walk over them and the stores of their blocks have their home in content.
+  pins: ["telemetry", "content"],
+  announce: ["telemetry"],
   doctor: [],
   http: ["telemetry", "config", ...ROOMS],
   adapters: ["telemetry", ...ROOMS],

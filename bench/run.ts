@@ -2,11 +2,27 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { coldContent } from "./cold-content.ts";
 import { content } from "./content.ts";
 import { durablePuts } from "./durable-puts.ts";
+import { floods } from "./floods.ts";
+import { pinTable } from "./pin-table.ts";
+import { pins } from "./pins.ts";
+import { push } from "./push.ts";
+import { republish } from "./republish.ts";
 import { warmRoutingGet } from "./warm-routing-get.ts";
 
-const QUESTIONS = { "warm-routing-get": warmRoutingGet, "durable-puts": durablePuts, content };
+const QUESTIONS = {
+  "warm-routing-get": warmRoutingGet,
+  "durable-puts": durablePuts,
+  content,
+  "cold-content": coldContent,
+  push,
+  republish,
+  pins,
+  "pin-table": pinTable,
+  floods,
+};
 
 for (const tool of ["wrk", "taskset"]) {
   try {

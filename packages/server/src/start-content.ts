@@ -7,7 +7,10 @@ import { TrustlessSource } from "./adapters/gateways/trustless-source.ts";
 import { KuboBackend } from "./adapters/kubo/kubo-backend.ts";
 import type { Backend } from "./backend.ts";
 import type { Config } from "./config/config.ts";
+import type { BlockStore } from "./content/block-store.ts";
 import { Blocks } from "./content/blocks.ts";
+import { Vault } from "./content/vault.ts";
+import { STAGING_BYTES_MAX } from "./policies.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -18,17 +21,26 @@ interface Watched {
 }
 
 export async function openVault(
-  vaultDir: string,
-  { metrics, logger }: Watched,
+  config: Config,
+  { vaultDir, metrics, logger }: Watched & { readonly vaultDir: string },
   stack: AsyncDisposableStack,
-): Promise<FileBlockStore> {
-  const vault = await FileBlockStore.open(vaultDir, {
+): Promise<Vault> {
+  const store = await FileBlockStore.open(vaultDir, {
     onCorrupt: (cid) => {
       metrics.content.blocksCorrupt++;
       logger.error({ cid: cid.toString() }, "a block in the vault is corrupt");
     },
   });
-  return stack.use(vault);
+  stack.use(store);
+  return new Vault(
+    { store, metrics },
+    { bytesMax: config.vaultBytesMax ?? (isStaging(config) ? STAGING_BYTES_MAX : 0) },
+  );
+}
+
+/** Whether content is kept for good by another repository, and our vault is where it waits for that. */
+export function isStaging({ backend, network }: Config): boolean {
+  return backend === "kubo" && network !== "offline";
 }
 
 /** Offline there is nothing to ask, whatever the backend: that is what an embedded node without a network is. */
@@ -37,15 +49,24 @@ export function createBackend(
   parts: {
     readonly recordDatabase: string;
     readonly vaultDir: string;
+    readonly vault: Vault;
+    readonly cache: FileBlockCache | undefined;
     readonly metrics: Metrics;
     readonly logger: Logger;
   },
 ): Backend {
   const { network, swarmListen, bootstrap } = config;
   const { recordDatabase, vaultDir, metrics } = parts;
-  if (config.backend === "kubo" && network !== "offline") {
+  if (isStaging(config)) {
     const logger = parts.logger.child({ part: "kubo" });
-    return new KuboBackend({ rpcUrl: config.kuboRpcUrl }, { logger, clock: systemClock });
+    return new KuboBackend(
+      {
+        rpcUrl: config.kuboRpcUrl,
+        authorization: config.kuboRpcAuthorization,
+        gatewayUrl: config.kuboGatewayUrl,
+      },
+      { logger, clock: systemClock, vault: heldIn(parts) },
+    );
   }
   return new EmbeddedNode(
     {
@@ -60,14 +81,28 @@ export function createBackend(
   );
 }
 
+/** What another repository can get from here: when it has lost a pin, the cache may well have its blocks. */
+function heldIn(parts: {
+  readonly vault: Vault;
+  readonly cache: FileBlockCache | undefined;
+}): Pick<BlockStore, "get" | "has"> {
+  const { vault, cache } = parts;
+  return {
+    get: async (cid) => (await vault.get(cid)) ?? (await cache?.get(cid)),
+    has: async (cid) => (await vault.has(cid)) || cache?.has(cid) === true,
+  };
+}
+
 /** Blocks from memory, vault, disk cache and the sources that the configuration names. */
-export async function startBlocks(
+export function startBlocks(
   config: Config,
-  parts: Watched & { readonly vault: FileBlockStore; readonly backend: Backend },
-  stack: AsyncDisposableStack,
-): Promise<Blocks> {
-  const { vault, backend, metrics } = parts;
-  const cache = await openBlockCache(config, parts, stack);
+  parts: Watched & {
+    readonly vault: Vault;
+    readonly cache: FileBlockCache | undefined;
+    readonly backend: Backend;
+  },
+): Blocks {
+  const { vault, cache, backend, metrics } = parts;
   const gateways = config.trustlessGateways.map(
     (baseUrl) => new TrustlessSource({ clock: systemClock }, { baseUrl }),
   );
@@ -82,7 +117,8 @@ export async function startBlocks(
   );
 }
 
-async function openBlockCache(
+/** Undefined when there is to be none. */
+export async function openBlockCache(
   { dataDir, blockCacheBytesMax }: Config,
   { metrics, logger }: Watched,
   stack: AsyncDisposableStack,

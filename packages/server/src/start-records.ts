@@ -5,13 +5,22 @@ import type { TxtLookup } from "./adapters/dns/txt-lookup.ts";
 import type { SignatureVerifier } from "./adapters/crypto/signature-verifier.ts";
 import type { Backend } from "./backend.ts";
 import type { Config } from "./config/config.ts";
-import { DNS_TIMEOUT_MS, PROPAGATION_POLICY, PUSHED_RECORDS_WAITING_MAX, RECORD_POLICY } from "./policies.ts";
-import { Propagator } from "./records/propagator.ts";
+import { WarmNamesFile } from "./adapters/warm-names/warm-names-file.ts";
+import { WARM_NAMES_MAX } from "./config/routing.ts";
+import {
+  DNS_TIMEOUT_MS,
+  FRESH_KEEPER_POLICY,
+  PUSHED_RECORDS_WAITING_MAX,
+  RECORD_POLICY,
+} from "./policies.ts";
+import { FreshKeeper, type WarmNames } from "./records/fresh-keeper.ts";
+import type { AnomalyStore } from "./records/anomaly-store.ts";
 import type { RecordStore } from "./records/record-store.ts";
 import { Records } from "./records/records.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import type { Routers } from "./start-routers.ts";
 
 export function createDnslinks({ dns, dnslinkMap, network }: Config, logger: Logger): CachedDnslinks {
   let lookup: TxtLookup | undefined;
@@ -26,9 +35,10 @@ export function createDnslinks({ dns, dnslinkMap, network }: Config, logger: Log
 export function startRecords(
   config: Config,
   parts: {
-    readonly recordStore: RecordStore;
+    readonly recordStore: RecordStore & { readonly anomalies: AnomalyStore };
     readonly verifier: SignatureVerifier;
     readonly backend: Backend;
+    readonly routers: Routers;
     readonly metrics: Metrics;
     readonly dnslinks: CachedDnslinks;
     readonly logger: Logger;
@@ -37,12 +47,15 @@ export function startRecords(
 ): Records {
   const { recordStore, verifier, backend, metrics, dnslinks } = parts;
   const logger = parts.logger.child({ part: "records" });
-  const routers = backend.canRoute ? [backend] : [];
-  const shared = { routers, timers: systemClock, random: Math.random, logger, metrics };
+  const { readers, healthOf } = parts.routers;
+  const shared = { timers: systemClock, random: Math.random, logger, metrics };
   const records = new Records(
     {
       ...shared,
+      routers: readers,
+      healthOf,
       store: recordStore,
+      anomalyStore: recordStore.anomalies,
       verifySignature: verifier.verifySignature,
       dnslinks,
       clock: systemClock,
@@ -50,16 +63,29 @@ export function startRecords(
     { ...RECORD_POLICY, hotBytesMax: config.hotRecordsBytesMax },
   );
   stack.defer(() => records.close());
-  const propagator = new Propagator(shared, PROPAGATION_POLICY);
-  stack.defer(() => {
-    propagator.close();
-  });
-  records.onStored(({ current }) => {
-    // What came from the network is there already; what a client gave us is ours to pass on.
-    if (current.origin === "client") propagator.enqueue(current.record);
-  });
   takePushedRecords(backend, records, { metrics, logger });
+  keepFresh(config, records, logger, stack);
   return records;
+}
+
+/** Popular names, and those of the warm list. */
+function keepFresh(
+  { warmNames }: Config,
+  records: Records,
+  logger: Logger,
+  stack: AsyncDisposableStack,
+): void {
+  let warm: WarmNames | undefined;
+  if (warmNames !== undefined && "names" in warmNames) warm = { names: () => warmNames.names };
+  if (warmNames !== undefined && "file" in warmNames) {
+    const options = { path: warmNames.file, namesMax: WARM_NAMES_MAX };
+    warm = stack.use(new WarmNamesFile({ timers: systemClock, logger }, options));
+  }
+  const parts = { records, clock: systemClock, timers: systemClock, random: Math.random };
+  const keeper = new FreshKeeper({ ...parts, ...(warm && { warm }) }, FRESH_KEEPER_POLICY);
+  stack.defer(() => {
+    keeper.close();
+  });
 }
 
 /** Records that other peers put to our DHT server enter by the same door as a client's. */

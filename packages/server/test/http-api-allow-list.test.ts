@@ -10,7 +10,6 @@ afterAll(async () => node[Symbol.asyncDispose]());
 describe("R37: what is not offered does not exist, with any method", () => {
   const commands = [
     "pin/rm",
-    "pin/ls",
     "name/publish",
     "id",
     "config",

@@ -120,6 +120,9 @@ describe("R35: exactly one Access-Control-Allow-Origin on every answer", () => {
     [200, "GET", "/health"],
     [200, "HEAD", "/health"],
     [400, "GET", "/ws/ipns"],
+    [200, "HEAD", `/ipns/events?name=${held}`],
+    [400, "GET", "/ipns/events?name=nonsense"],
+    [405, "POST", `/ipns/events?name=${held}`],
     [500, "GET", "/test/500"],
     [400, "GET", "/test/%zz/%"],
     [400, "GET", `/${"x".repeat(9000)}`],
@@ -218,7 +221,7 @@ describe("R35: exactly one Access-Control-Allow-Origin on every answer", () => {
     expect(malformed).toMatch(/^HTTP\/1.1 400 /);
     expect(allowOrigins(malformed)).toEqual(["*"]);
 
-    await using small = await startHttp({ server: { ws: { connectionsPerClientMax: 0 } } });
+    await using small = await startHttp({ server: { push: { connectionsPerClientMax: 0 } } });
     const refused = await headOf(small.port, asUpgrade(requestText("GET", "/ws/ipns", upgrade)));
     expect(refused).toMatch(/^HTTP\/1.1 429 /);
     expect(allowOrigins(refused)).toEqual(["*"]);

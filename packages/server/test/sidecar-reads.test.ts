@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { carOf, dagCborBlock } from "./support/cars.ts";
 import { damageVault } from "./support/damage-vault.ts";
+import { requestOf } from "./support/create-pins.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
@@ -165,7 +166,8 @@ describe("/pin-status", () => {
     };
     for (const [source, cid] of Object.entries(expected)) {
       const [code, body] = await status(node, cid);
-      expect([code, body]).toEqual([200, { pinned: true, cid, source, pinned_at: expect.any(String) }]);
+      const facts = { pinned: true, cid, source, pinned_at: expect.any(String) as string };
+      expect([code, body]).toEqual([200, { ...facts, state: "pinned", attempts: 0 }]);
       const pinnedAtMs = Date.parse(String(body["pinned_at"]));
       expect(pinnedAtMs).toBeGreaterThanOrEqual(startMs);
       expect(pinnedAtMs).toBeLessThanOrEqual(Date.now());
@@ -194,7 +196,7 @@ describe("/pin-status", () => {
     await submit(node, cid, bytes);
     await damageVault(node.vaultDirectory);
     expect(await node.vault.get(cid)).toBeUndefined();
-    expect(await status(node, cid.toString())).toMatchObject([200, { pinned: false }]);
+    expect(await status(node, cid.toString())).toMatchObject([200, { pinned: false, state: "failed" }]);
     // The pin is still there, so that the bytes are all it takes to mend it.
     expect((await submit(node, cid, bytes)).status).toBe(200);
     expect(await status(node, cid.toString())).toMatchObject([200, { pinned: true, source: "sidecar" }]);
@@ -208,20 +210,34 @@ describe("/pin-status", () => {
   test("the admin listener has it too, and its metrics count pins and submitted blocks", async () => {
     await using admin = await startAdmin();
     const { cid, bytes } = blockOf("pinned");
-    await admin.vault.put([{ cid, bytes }]);
-    const pin = { recursive: false, name: undefined, pinnedAtMs: Date.UTC(2026, 10, 25, 12) };
-    await admin.pinnedRoots.add([
-      { ...pin, root: cid, source: "sidecar", blockBytes: bytes.byteLength },
-      { ...pin, root: cidOf(bytesOf(3)), source: "add" },
+    const blockBytes = bytes.byteLength;
+    await admin.pins.pins.add([
+      requestOf(cid, { source: "sidecar", isStored: true, blockBytes }),
+      requestOf("another", { source: "sidecar", isStored: true, blockBytes: 5 }),
+      requestOf("a third"),
     ]);
+    const claimed = { cid: cid.toString(), source: "sidecar", attempts: 0 };
     expect(await status(admin, cid.toString())).toEqual([
       200,
-      { pinned: true, cid: cid.toString(), pinned_at: "2026-11-25T12:00:00.000Z", source: "sidecar" },
+      { ...claimed, pinned: false, state: "stored" },
+    ]);
+    const settled = { kind: "pinned", recursive: true, provides: false } as const;
+    const atMs = Date.UTC(2026, 10, 25, 12);
+    await admin.pins.store.settle([{ root: cid, outcome: { ...settled, atMs } }]);
+    expect(await status(admin, cid.toString())).toEqual([
+      200,
+      { ...claimed, pinned: true, pinned_at: "2026-11-25T12:00:00.000Z", state: "pinned" },
     ]);
     expect((await status(admin, "nonsense"))[0]).toBe(400);
     expect((await json(`${admin.url}/metrics`))[1]).toMatchObject({
-      database: { total_pinned_cids: 2 },
-      instant_pin_cache: { confirmed_entries: 1, bytes_used_total: bytes.byteLength, pending_entries: 0 },
+      database: { total_pinned_cids: 1 },
+      session: { cids_queued: 3 },
+      instant_pin_cache: {
+        confirmed_entries: 1,
+        pending_entries: 1,
+        bytes_used_pending: 5,
+        bytes_used_total: blockBytes + 5,
+      },
     });
   });
 });

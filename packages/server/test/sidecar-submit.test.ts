@@ -61,7 +61,7 @@ describe("what is submitted", () => {
     });
     expect(first.headers.get("content-type")).toBe("application/json");
     expect(await node.vault.has(block.cid)).toBe(true);
-    expect(node.pinnedRoots.get(block.cid)).toMatchObject({ recursive: false, source: "sidecar" });
+    expect(node.pins.get(block.cid)).toMatchObject({ recursive: false, claim: { source: "sidecar" } });
     expect(node.added.at(-1)?.cids.map(String)).toEqual([cid]);
   });
 
@@ -79,7 +79,7 @@ describe("what is submitted", () => {
       await submit(node, before.cid.toString(), before.bytes),
     ];
     expect(outcomes.map(({ body }) => body["outcome"])).toEqual(["already_present", "already_confirmed"]);
-    expect(node.pinnedRoots.get(before.cid)).toMatchObject({ source: "sidecar" });
+    expect(node.pins.get(before.cid)).toMatchObject({ claim: { source: "sidecar" } });
   });
 
   test("R20: a block that is only in memory is put into the vault, not dropped because it is there", async () => {
@@ -162,7 +162,7 @@ describe("what is refused", () => {
     expect(answer).toMatchObject({ status: 400, body: { ok: false, outcome: "invalid", bytes: 0 } });
     expect(answer.headers.get("x-request-id")).not.toBeNull();
     expect(await node.vault.has(cidOf(bytesOf(10)))).toBe(false);
-    expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 
   test("R19: garbage for a CID does not keep the right bytes out, before or after", async () => {
@@ -260,6 +260,6 @@ describe("bounds", () => {
     const [answer] = (await once(stalling, "response")) as [import("node:http").IncomingMessage];
     expect(answer.statusCode).toBe(400);
     stalling.destroy();
-    expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 });

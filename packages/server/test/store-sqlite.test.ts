@@ -236,7 +236,7 @@ describe("threads", () => {
 describe("a disk that refuses", () => {
   test("every put of the failed commit gets STORE_FAILED, acknowledged ones stay, and the store recovers", async () => {
     const dataDir = makeDataDir();
-    const store = await openStore({ dataDir, databasePagesMax: 40 });
+    const store = await openStore({ dataDir, databasePagesMax: 100 });
     const records = await makeRecords(1000);
     const acknowledged: ValidatedRecord[] = [];
     let failure: unknown;

@@ -75,9 +75,9 @@ test("after kill -9 everything that was answered with 200 is there, with its pin
   await again.kill();
 
   await using store = await SqliteRecordStore.open({ logger: pino({ level: "silent" }) }, { dataDir });
-  const pins = store.pinnedRoots.list({ limit: 10 });
-  expect(pins.map(({ source }) => source).toSorted()).toEqual(["add", "dag-import", "dag-put"]);
-  expect(store.pinnedRoots.get(root.cid)).toMatchObject({ recursive: true, source: "dag-import" });
-  expect(store.pinnedRoots.get(cidOf(raw))).toMatchObject({ source: "dag-put" });
-  expect(store.pinnedRoots.get(parseCid(fileCid))).toMatchObject({ source: "add", name: "file" });
+  const pins = store.pins.list({ limit: 10 }).pins;
+  expect(pins.map(({ claim }) => claim.source).toSorted()).toEqual(["add", "dag-import", "dag-put"]);
+  expect(store.pins.get(root.cid)).toMatchObject({ recursive: true, claim: { source: "dag-import" } });
+  expect(store.pins.get(cidOf(raw))).toMatchObject({ claim: { source: "dag-put" } });
+  expect(store.pins.get(parseCid(fileCid))).toMatchObject({ claim: { source: "add", name: "file" } });
 }, 60_000);

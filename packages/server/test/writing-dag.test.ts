@@ -59,8 +59,9 @@ describe("dag/put", () => {
   ] as const)("with '%s' it makes %i pins", async ([query, count]) => {
     await using node = await startContent();
     await rpc(node, `dag/put?pin-name=n&${query}`, partsOf(HELLO));
-    const pins = node.pinnedRoots.list({ limit: 10 });
-    const expected = { recursive: true, name: "n", source: "dag-put" };
+    const pins = node.pins.list({ limit: 10 }).pins;
+    const claim = expect.objectContaining({ name: "n", source: "dag-put" }) as unknown;
+    const expected = { recursive: true, state: "pinned", claim };
     expect(pins).toEqual(Array.from({ length: count }, () => expect.objectContaining(expected) as unknown));
   });
 
@@ -98,14 +99,14 @@ describe("dag/put", () => {
     const answer = await rpc(node, `dag/put?${query}&pin=true`, partsOf(HELLO));
     expect([answer.status, answer.lines[0]?.["Type"]]).toEqual([400, "error"]);
     expect(messageOf(answer)).toMatch(message);
-    expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
     expect(node.added).toEqual([]);
   });
 
   test("one bad part refuses the whole request: no pin, no answer for the good one", async () => {
     await using node = await startContent();
     expect((await rpc(node, "dag/put?pin=true", partsOf(HELLO, "nope"))).status).toBe(400);
-    expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 
   test.for([
@@ -198,16 +199,16 @@ describe("block/put, block/get and block/stat", () => {
     const answer = await rpc(node, `block/put?${query}&pin=true`, partsOf(HELLO));
     expect([answer.status, answer.lines[0]?.["Type"]]).toEqual([400, "error"]);
     expect(await node.vault.has(cidOf(Buffer.from(HELLO)))).toBe(false);
-    expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 
   test("pin is off unless it is asked for", async () => {
     await using node = await startContent();
     await rpc(node, "block/put", partsOf("a"));
     await rpc(node, "block/put?pin=true", partsOf("b"));
-    expect(node.pinnedRoots.list({ limit: 10 }).map(({ root, source }) => [root.toString(), source])).toEqual(
-      [[cidOf(Buffer.from("b")).toString(), "block-put"]],
-    );
+    expect(
+      node.pins.list({ limit: 10 }).pins.map(({ root, claim }) => [root.toString(), claim.source]),
+    ).toEqual([[cidOf(Buffer.from("b")).toString(), "block-put"]]);
   });
 
   test.for([
@@ -260,7 +261,7 @@ describe("block/put, block/get and block/stat", () => {
       "block/rm",
       "dag",
       "block",
-      "pin/add",
+      "pin/rm",
       "cat",
     ]) {
       for (const method of ["GET", "POST", "PUT", "DELETE"]) {
@@ -286,7 +287,7 @@ describe("kubo-rpc-client 7.1.0, unmodified", () => {
     expect(pb.toString()).toBe("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354");
     const raw = await client.dag.put(bytesOf(1000), { inputCodec: "raw", storeCodec: "raw" } as never);
     expect(raw.toString()).toBe(cidOf(bytesOf(1000)).toString());
-    expect(node.pinnedRoots.list({ limit: 10 }).map(({ root }) => root.toString())).toEqual([pb.toString()]);
+    expect(node.pins.list({ limit: 10 }).pins.map(({ root }) => root.toString())).toEqual([pb.toString()]);
     await expect(client.dag.put(bytesOf(9), { inputCodec: "dag-json" } as never)).rejects.toThrow(/JSON/);
   });
 
@@ -301,7 +302,7 @@ describe("kubo-rpc-client 7.1.0, unmodified", () => {
     expect([statCid.toString(), size]).toEqual([cid.toString(), 100_000]);
     const v0 = await client.block.put(Buffer.from(HELLO), { format: "v0", pin: true } as never);
     expect(v0.toString()).toBe("QmYGx7Wzqe5prvEsTSzYBQN8xViYUM9qsWJSF5EENLcNmM");
-    expect(node.pinnedRoots.get(CID.parse(v0.toString()))).toBeDefined();
+    expect(node.pins.get(CID.parse(v0.toString()))).toBeDefined();
     await expect(client.block.get(CID.parse(cidOf(bytesOf(7)).toString()) as never)).rejects.toThrow(
       /not found/,
     );

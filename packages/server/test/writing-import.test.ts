@@ -23,7 +23,7 @@ const CAR = carOf([ROOT.cid], [ROOT, A, B, STRAY]);
 
 const text = ({ cid }: Block): string => cid.toString();
 const pinned = (node: TestContent): string[] =>
-  node.pinnedRoots.list({ limit: 100 }).map(({ root }) => root.toString());
+  node.pins.list({ limit: 100 }).pins.map(({ root }) => root.toString());
 
 describe("dag/import", () => {
   test("stores every block, reachable or not, pins the root and answers as Kubo does", async () => {

@@ -55,7 +55,7 @@ describe.skipIf(!kuboAvailable)("beside real Kubo 0.43", () => {
         const imported = await rpc(node, "dag/import?stats=true", partsOf(car.bytes));
         const theirs = await kuboRpc(kubo, "dag/import?stats=true", partsOf(car.bytes));
         expect(byText(imported.lines)).toEqual(byText(theirs.lines));
-        expect(node.pinnedRoots.get(CID.parse(root))).toMatchObject({ recursive: true });
+        expect(node.pins.get(CID.parse(root))).toMatchObject({ recursive: true });
 
         const exported = await rpc(node, `dag/export?arg=${root}`);
         expect(Buffer.compare(exported.bytes, car.bytes)).toBe(0);

@@ -125,7 +125,7 @@ describe("who may write", () => {
     expect((await rpc(node, command, bodyOf(command, 10), { headers })).status).toBe(200);
     await using closed = await startContent({ writePolicy: new WritePolicy({ kind: "closed" }) });
     expect((await rpc(closed, command, bodyOf(command, 10))).status).toBe(403);
-    expect(closed.pinnedRoots.list({ limit: 1 })).toEqual([]);
+    expect(closed.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 
   test("reading needs no permission", async () => {
@@ -178,7 +178,7 @@ describe("uploads at once", () => {
       const [answer] = (await once(stalling, "response")) as [import("node:http").IncomingMessage];
       expect(answer.statusCode).toBe(400);
       stalling.destroy();
-      expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+      expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
     },
   );
 });
@@ -203,7 +203,7 @@ describe("garbage", () => {
       expect([400, 413, 500]).toContain(answer.status);
       expect(answer.lines[0]?.["Type"]).toBe("error");
       expect((await rpc(node, "block/get?arg=bafkqablimvwgy3y")).text).toBe("hello");
-      expect(node.pinnedRoots.list({ limit: 1 })).toEqual([]);
+      expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
     },
   );
 

@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError } from "commander";
+import { CliError } from "./cli-error.ts";
 import { parseDuration } from "./duration.ts";
+import { addPinCommands } from "./pin-commands.ts";
+
+type DoctorCommandOptions = import("./doctor.ts").DoctorOptions &
+  Omit<import("./doctor-name.ts").DoctorNameOptions, "name"> & { readonly name?: string };
 
 function duration(text: string): number {
   try {
@@ -49,17 +54,66 @@ name
     await createName(options);
   });
 
+name
+  .command("inspect")
+  .description("what a node knows about a name, or what is in a record file and whether it is valid")
+  .argument("[name]", "in any spelling; may be left out for a record that embeds its key")
+  .option("--url <url>", "the node", "http://127.0.0.1:9080")
+  .option("--history", "also the records that were current before", false)
+  .option("--at <instant>", "as of then: RFC 3339, or milliseconds since 1970")
+  .option("--json", "print JSON", false)
+  .option("--record <file>", "decode and validate this record instead of asking a node; - for standard input")
+  .action(async (text: string | undefined, options: import("./name-inspect.ts").NameInspectOptions) => {
+    const { inspectName } = await import("./name-inspect.ts");
+    process.exitCode = await inspectName(text, options, (part) => process.stdout.write(part));
+  });
+
 program
   .command("doctor")
-  .description("look at a Kubo: what is wrong, why it hurts, how to mend it")
+  .description(
+    "look at a Kubo: what is wrong, why it hurts, how to mend it; or at a name: who says what, who wins",
+  )
   .option("--rpc <url>", "Kubo's RPC; with a login: http://user:password@host:port", "http://127.0.0.1:5001")
   .option("--apply", "set what loses no data and opens nothing; the rest is printed only", false)
+  .option("--name <name>", "compare what a node's memory, disk and each router say of this name")
+  .option("--node <url>", "with --name: the node's admin listener", "http://127.0.0.1:9081")
   .option("--json", "print JSON", false)
-  .addHelpText("after", "\nExit code: 0 nothing critical, 1 something critical, 2 no answer from Kubo.")
-  .action(async (options: import("./doctor.ts").DoctorOptions) => {
+  .addHelpText(
+    "after",
+    "\nExit code: 0 nothing critical, or all agree on the name; 1 something critical, or they do not; 2 no answer.",
+  )
+  .action(async (options: DoctorCommandOptions) => {
+    const { name: examined } = options;
+    if (examined !== undefined) {
+      const { examineName } = await import("./doctor-name.ts");
+      process.exitCode = await examineName({ ...options, name: examined }, (text) =>
+        process.stdout.write(text),
+      );
+      return;
+    }
     const { examine } = await import("./doctor.ts");
     process.exitCode = await examine(options, (text) => process.stdout.write(text));
   });
+
+program
+  .command("gc")
+  .description("find what nothing needs in a node's vault; deletes nothing unless --delete is given")
+  .option("--admin <url>", "the node's admin listener", "http://127.0.0.1:9081")
+  .option("--delete", "delete it", false)
+  .option("--json", "print JSON", false)
+  .addHelpText("after", "\nExit code: 0 done, 1 refused, cancelled or broken off, 2 no answer.")
+  .action(async (options: import("./gc.ts").GcOptions) => {
+    const { collectGarbage } = await import("./gc.ts");
+    const interrupted = new AbortController();
+    process.once("SIGINT", () => interrupted.abort());
+    process.exitCode = await collectGarbage(
+      options,
+      (text) => process.stdout.write(text),
+      interrupted.signal,
+    );
+  });
+
+addPinCommands(program);
 
 try {
   await program.parseAsync();
@@ -69,5 +123,5 @@ try {
   process.stderr.write(
     `holdfast: ${expected ? err.message : err instanceof Error ? err.stack : String(err)}\n`,
   );
-  process.exitCode = 1;
+  process.exitCode = err instanceof CliError ? err.exitCode : 1;
 }

@@ -89,11 +89,13 @@ test("an address that libp2p could not use stops the start", () => {
 });
 
 test("variables of the reference system are mapped or explained", () => {
-  const config = readConfig({ NODE_NAME: "gw-1", NOSTR_RELAYS: "ws://127.0.0.1:1" });
+  const config = readConfig({ NODE_NAME: "gw-1", NOSTR_RELAYS: "ws://127.0.0.1:1", DB_PATH: "/db" });
   expect(config.nodeName).toBe("gw-1");
+  expect(config.nostrRelays).toEqual(["ws://127.0.0.1:1"]);
   expect(config.notices).toEqual([
     "NODE_NAME is taken as HOLDFAST_NODE_NAME",
-    expect.stringContaining("NOSTR_RELAYS has no effect"),
+    expect.stringContaining("DB_PATH has no effect"),
+    "NOSTR_RELAYS is taken as HOLDFAST_NOSTR_RELAYS",
   ]);
 });
 
@@ -136,14 +138,46 @@ test("the URL of Kubo's RPC is taken with and without the path of its calls, and
     expect(readConfig({ HOLDFAST_KUBO_RPC_URL: text }).kuboRpcUrl).toBe("http://ipfs:5001");
   }
   expect(readConfig({ IPFS_API_URL: "http://ipfs:5001" }).kuboRpcUrl).toBe("http://ipfs:5001");
-  for (const text of [
-    "",
-    "none",
-    "ipfs:5001",
-    "/ip4/127.0.0.1/tcp/5001",
-    "http://u:p@ipfs:5001",
-    "http://ipfs:5001?x",
-  ]) {
+  for (const text of ["", "none", "ipfs:5001", "/ip4/127.0.0.1/tcp/5001", "http://ipfs:5001?x"]) {
     expect(problemsOf({ HOLDFAST_KUBO_RPC_URL: text })).toHaveLength(1);
+  }
+});
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+test.each([
+  ["HOLDFAST_KUBO_RPC_URL", "http://us:pa%3Ass@ipfs:5001/api/v0", `Basic ${base64("us:pa:ss")}`],
+  ["HOLDFAST_KUBO_RPC_AUTH", "basic:us:pa:ss", `Basic ${base64("us:pa:ss")}`],
+  ["HOLDFAST_KUBO_RPC_AUTH", `basic:${base64("us:pass")}`, `Basic ${base64("us:pass")}`],
+  ["HOLDFAST_KUBO_RPC_AUTH", "bearer:a-token", "Bearer a-token"],
+] as const)("the login of Kubo's RPC stands in %s: %s", (variable, text, header) => {
+  const config = readConfig({ [variable]: text });
+  expect(config.kuboRpcAuthorization).toBe(header);
+  expect(config.kuboRpcUrl).not.toMatch(/us|pa/);
+});
+
+test("a malformed login of Kubo's RPC is not repeated, and two logins are one too many", () => {
+  const secret = "s3cret";
+  for (const env of [
+    { HOLDFAST_KUBO_RPC_URL: `http://u:${secret}%@ipfs:5001` },
+    { HOLDFAST_KUBO_RPC_URL: `ftp://u:${secret}@ipfs:5001` },
+    { HOLDFAST_KUBO_RPC_AUTH: secret },
+    { HOLDFAST_KUBO_RPC_AUTH: `token:${secret}` },
+    { HOLDFAST_KUBO_RPC_AUTH: `bearer:${secret} ` },
+    { HOLDFAST_KUBO_RPC_AUTH: `basic:${secret}\n` },
+    { HOLDFAST_KUBO_RPC_AUTH: "basic:" },
+    { HOLDFAST_KUBO_RPC_URL: `http://u:${secret}@ipfs:5001`, HOLDFAST_KUBO_RPC_AUTH: `bearer:${secret}` },
+  ]) {
+    const problems = problemsOf(env);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).not.toContain(secret);
+  }
+});
+
+test("the reference system's announcing is taken as the pass over all names, and its share of them as a probability", () => {
+  const config = readConfig({ ANNOUNCE_INTERVAL: "21600", ANNOUNCE_PROBABILITY: "0.25" });
+  expect([config.reannounceIntervalS, config.reannounceProbability]).toEqual([21_600, 0.25]);
+  for (const text of ["1.5", "-1", "", "x", "1e-3"]) {
+    expect(problemsOf({ HOLDFAST_REANNOUNCE_PROBABILITY: text })).toHaveLength(1);
   }
 });

@@ -1,13 +1,21 @@
 import { parse as parseYaml } from "yaml";
 import { isLoopback } from "./listen.ts";
+import { webhookProblem } from "./webhooks.ts";
 import { REFERENCE_VARIABLES, type SettingName, SETTINGS, type SettingValues } from "./settings.ts";
 
 type WritePolicy =
   | { readonly kind: "open" | "closed" }
   | { readonly kind: "token"; readonly tokens: readonly string[] };
 
-export interface Config extends Omit<SettingValues, "writePolicy" | "writeTokens"> {
+export interface Config extends Omit<
+  SettingValues,
+  "writePolicy" | "writeTokens" | "kuboRpcUrl" | "kuboRpcAuth"
+> {
   readonly writePolicy: WritePolicy;
+  /** Without login. */
+  readonly kuboRpcUrl: string;
+  /** The whole value of the `Authorization` header, a secret. */
+  readonly kuboRpcAuthorization: string | undefined;
   /** Lines for the log: what a variable of the reference system was mapped to. */
   readonly notices: readonly string[];
 }
@@ -23,7 +31,16 @@ export class ConfigError extends Error {
   }
 }
 
-const SECRET = new Set<SettingName>(["writeTokens"]);
+/** The URL of a webhook may have a token in its query, that of Kubo's RPC a login. */
+const SECRET = new Set<SettingName>([
+  "writeTokens",
+  "pinsTokens",
+  "webhooks",
+  "webhookSecret",
+  "kuboRpcUrl",
+  "kuboRpcAuth",
+  "nostrPrivateKey",
+]);
 
 /**
  * Makes the configuration: defaults, then `holdfast.yaml`, then the environment.
@@ -37,9 +54,24 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ya
   const texts = { ...readYaml(yamlText, problems), ...readEnv(env, problems, notices) };
   const values = parseAll(texts, problems);
   const writePolicy = writePolicyOf(values, problems);
+  const webhook = webhookProblem(values.webhooks, values.webhookSecret);
+  if (webhook !== undefined) problems.push(webhook);
+  if (values.kuboRpcUrl?.authorization !== undefined && values.kuboRpcAuth !== undefined) {
+    problems.push("HOLDFAST_KUBO_RPC_AUTH: the login stands in HOLDFAST_KUBO_RPC_URL already");
+  }
   if (problems.length > 0 || writePolicy === undefined) throw new ConfigError(problems);
-  const { writePolicy: _policy, writeTokens: _tokens, ...rest } = values as SettingValues;
-  return Object.freeze({ ...rest, writePolicy, notices });
+  const {
+    writePolicy: _policy,
+    writeTokens: _tokens,
+    kuboRpcUrl,
+    kuboRpcAuth,
+    ...rest
+  } = values as SettingValues;
+  const kubo = {
+    kuboRpcUrl: kuboRpcUrl.baseUrl,
+    kuboRpcAuthorization: kuboRpcUrl.authorization ?? kuboRpcAuth,
+  };
+  return Object.freeze({ ...rest, ...kubo, writePolicy, notices });
 }
 
 type Texts = Partial<Record<SettingName, { readonly text: string; readonly label: string }>>;

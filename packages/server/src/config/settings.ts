@@ -1,8 +1,14 @@
 import { hostname } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import { multiaddr } from "@multiformats/multiaddr";
+import { parseFollow } from "./follow.ts";
 import { parseDns, parseDnslinkMap, parseGatewayHosts } from "./gateway-hosts.ts";
+import { parseKuboRpcAuth, parseKuboRpcUrl } from "./kubo-rpc.ts";
 import { parseListen } from "./listen.ts";
+import { parsePinsTokens } from "./pins-tokens.ts";
+import { parseAuthors, parseDenied, parseKinds, parsePrivateKey, parseRelays } from "./nostr.ts";
+import { parseWebhooks, parseWebhookSecret } from "./webhooks.ts";
+import { parseRouters, parseWarmNames } from "./routing.ts";
 
 /** One setting: its variable (in `holdfast.yaml`: the same name in lower case without `HOLDFAST_`), default and form. */
 interface Setting<T> {
@@ -22,7 +28,9 @@ export const SETTINGS = {
   publicListen: setting("HOLDFAST_PUBLIC_LISTEN", "127.0.0.1:9080", parseListen),
   adminListen: setting("HOLDFAST_ADMIN_LISTEN", "127.0.0.1:9081", parseListen),
   backend: setting("HOLDFAST_BACKEND", "embedded", oneOf("embedded", "kubo")),
-  kuboRpcUrl: setting("HOLDFAST_KUBO_RPC_URL", "http://127.0.0.1:5001", rpcUrl),
+  kuboRpcUrl: setting("HOLDFAST_KUBO_RPC_URL", "http://127.0.0.1:5001", parseKuboRpcUrl),
+  kuboGatewayUrl: setting("HOLDFAST_KUBO_GATEWAY_URL", "none", optionalBaseUrl),
+  kuboRpcAuth: setting("HOLDFAST_KUBO_RPC_AUTH", "", parseKuboRpcAuth),
   network: setting("HOLDFAST_NETWORK", "public", oneOf("public", "lan", "offline")),
   swarmListen: setting("HOLDFAST_SWARM_LISTEN", "/ip4/0.0.0.0/tcp/4001", multiaddrs),
   bootstrap: setting("HOLDFAST_BOOTSTRAP", "default", bootstrap),
@@ -49,13 +57,52 @@ export const SETTINGS = {
     String(5 * 1024 * MIB),
     zeroOr(integer(256 * MIB, 1024 * 1024 * MIB)),
   ),
+  vaultBytesMax: setting("HOLDFAST_VAULT_BYTES_MAX", "default", vaultBytes),
   responseCacheBytesMax: setting(
     "HOLDFAST_RESPONSE_CACHE_BYTES_MAX",
     String(128 * MIB),
     zeroOr(integer(MIB, 64 * 1024 * MIB)),
   ),
+  routers: setting("HOLDFAST_ROUTERS", "none", parseRouters),
+  warmNames: setting("HOLDFAST_WARM_NAMES", "none", parseWarmNames),
+  darkAlertHours: setting("HOLDFAST_DARK_ALERT_HOURS", "12", integer(1, 20)),
+  reannounceIntervalS: setting("HOLDFAST_REANNOUNCE_INTERVAL", "0", zeroOr(integer(60, 2_000_000))),
+  reannounceProbability: setting("HOLDFAST_REANNOUNCE_PROBABILITY", "1", probability),
   trustlessGateways: setting("HOLDFAST_TRUSTLESS_GATEWAYS", "none", gatewayUrls),
   addBytesMax: setting("HOLDFAST_ADD_BYTES_MAX", String(1024 * MIB), integer(1, 1024 * 1024 * MIB)),
+  pushConnectionsMax: setting("HOLDFAST_PUSH_CONNECTIONS_MAX", "12000", integer(1, 1_000_000)),
+  pushConnectionsPerClientMax: setting(
+    "HOLDFAST_PUSH_CONNECTIONS_PER_CLIENT_MAX",
+    "256",
+    integer(1, 1_000_000),
+  ),
+  webhooks: setting("HOLDFAST_WEBHOOKS", "", parseWebhooks),
+  webhookSecret: setting("HOLDFAST_WEBHOOK_SECRET", "", parseWebhookSecret),
+  webhookNamesFile: setting("HOLDFAST_WEBHOOK_NAMES_FILE", "none", optionalPath),
+  pinsTokens: setting("HOLDFAST_PINS_TOKENS", "", parsePinsTokens),
+  pinsPerTokenMax: setting("HOLDFAST_PINS_PER_TOKEN_MAX", "100000", integer(1, 1_000_000)),
+  pinsPerSecondMax: setting("HOLDFAST_PINS_PER_SECOND_MAX", "100", integer(1, 10_000)),
+  pinBytesMax: setting(
+    "HOLDFAST_PIN_BYTES_MAX",
+    String(100 * 1024 * MIB),
+    zeroOr(integer(1, 1024 * 1024 * 1024 * MIB)),
+  ),
+  nostrRelays: setting("HOLDFAST_NOSTR_RELAYS", "none", parseRelays),
+  nostrKinds: setting("HOLDFAST_NOSTR_KINDS", "30078,78", parseKinds),
+  nostrAuthors: setting("HOLDFAST_NOSTR_AUTHORS", "none", parseAuthors),
+  nostrDeny: setting("HOLDFAST_NOSTR_DENY", "none", parseDenied),
+  nostrPinsPerDay: setting("HOLDFAST_NOSTR_PINS_PER_DAY", "1000", integer(1, 1_000_000_000)),
+  nostrPinsPerDayOfAll: setting("HOLDFAST_NOSTR_PINS_PER_DAY_OF_ALL", "10000", integer(1, 1_000_000_000)),
+  nostrBytesPerDay: setting(
+    "HOLDFAST_NOSTR_BYTES_PER_DAY",
+    String(1024 * MIB),
+    integer(1, 1024 * 1024 * MIB),
+  ),
+  nostrAnnounce: setting("HOLDFAST_NOSTR_ANNOUNCE", "off", oneOf("off", "on", "all")),
+  nostrConfirmations: setting("HOLDFAST_NOSTR_CONFIRMATIONS", "1", integer(1, 32)),
+  nostrPrivateKey: setting("HOLDFAST_NOSTR_PRIVATE_KEY", "generated", parsePrivateKey),
+  follow: setting("HOLDFAST_FOLLOW", "none", parseFollow),
+  pinList: setting("HOLDFAST_PIN_LIST", "none", optionalPath),
   logLevel: setting("HOLDFAST_LOG_LEVEL", "info", oneOf(...LOG_LEVELS)),
 } as const;
 
@@ -70,11 +117,12 @@ export const REFERENCE_VARIABLES: Readonly<
   DB_PATH: { unused: "all state lives in HOLDFAST_DATA_DIR" },
   DOMAIN: { unused: "TLS and host names come with the gateway release" },
   IPFS_API_URL: "HOLDFAST_KUBO_RPC_URL",
-  NOSTR_RELAYS: { unused: "pins from announcements come with a later release" },
-  NOSTR_PRIVATE_KEY: { unused: "pins from announcements come with a later release" },
-  MAX_PINS_PER_SECOND: { unused: "pins from announcements come with a later release" },
-  ANNOUNCE_INTERVAL: { unused: "republishing comes with a later release" },
-  ANNOUNCE_PROBABILITY: { unused: "republishing comes with a later release" },
+  NOSTR_RELAYS: "HOLDFAST_NOSTR_RELAYS",
+  NOSTR_PRIVATE_KEY: "HOLDFAST_NOSTR_PRIVATE_KEY",
+  MAX_PINS_PER_SECOND: "HOLDFAST_PINS_PER_SECOND_MAX",
+  PIN_LIST: "HOLDFAST_PIN_LIST",
+  ANNOUNCE_INTERVAL: "HOLDFAST_REANNOUNCE_INTERVAL",
+  ANNOUNCE_PROBABILITY: "HOLDFAST_REANNOUNCE_PROBABILITY",
   STALE_THRESHOLD_SECONDS: {
     unused: "a record is stale after min(TTL, 60 s), the reference system's default",
   },
@@ -97,6 +145,11 @@ function path(value: string): string {
   return isAbsolute(value) ? value : resolve(text(value));
 }
 
+/** Undefined for `none`. */
+function optionalPath(value: string): string | undefined {
+  return value === "none" ? undefined : path(value);
+}
+
 function oneOf<const T extends string>(...allowed: readonly T[]): (value: string) => T {
   return (value) => {
     const found = allowed.find((candidate) => candidate === value);
@@ -115,6 +168,17 @@ function integer(min: number, max: number): (value: string) => number {
     if (!(number >= min && number <= max)) throw new Error(`is not a whole number from ${min} to ${max}`);
     return number;
   };
+}
+
+/** Undefined stands for the bound that belongs to the backend, 0 for none. */
+function vaultBytes(value: string): number | undefined {
+  return value === "default" ? undefined : zeroOr(integer(MIB, 1024 * 1024 * 1024 * MIB))(value);
+}
+
+function probability(value: string): number {
+  const number = /^\d{1,3}(\.\d{1,15})?$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= 0 && number <= 1)) throw new Error("is not a number from 0 to 1");
+  return number;
 }
 
 /** 0 turns the thing off. */
@@ -156,16 +220,17 @@ function gatewayUrls(value: string): readonly string[] {
   return items;
 }
 
+/** Undefined for `none`. */
+function optionalBaseUrl(value: string): string | undefined {
+  if (value === "none") return undefined;
+  if (!isBaseUrl(value)) throw new Error("is not an http(s) URL without query, or none");
+  return value;
+}
+
 function isBaseUrl(value: string): boolean {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
   return isHttp && `${url.search}${url.hash}${url.username}${url.password}` === "";
-}
-
-/** With or without the path that all calls have. */
-function rpcUrl(value: string): string {
-  if (!isBaseUrl(value)) throw new Error("is not an http(s) URL without user and query");
-  return value.replace(/\/+$/, "").replace(/\/api\/v0$/, "");
 }
 
 /** Undefined stands for the list that belongs to the network. */

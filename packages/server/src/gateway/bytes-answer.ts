@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { HoldfastError } from "@holdfast/core";
-import { type GatewayAnswer, WHOLE_BODY_BYTES_MAX } from "./answer.ts";
+import type { Timers } from "../telemetry/clock.ts";
+import type { GatewayAnswer } from "./answer.ts";
 import { type ByteRange, parseRange } from "./byte-range.ts";
 import { isSameRange, isUnmodifiedSince, matchesEtag } from "./etags.ts";
-import { begun, collect } from "./streams.ts";
+import { StartedBody } from "./streams.ts";
 
 /** The request headers that choose what of a representation is sent. */
 export interface Conditions {
@@ -21,8 +22,13 @@ export interface Representation {
   /** When it was changed, ms since the Unix epoch, if its maker noted that. */
   readonly mtimeMs?: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Called after the conditions were decided, so that a 304 costs no reading. @param firstByte of what is sent. */
-  contentType(firstByte: number): Promise<string>;
+  /**
+   * Called after the conditions were decided, so that a 304 costs no reading.
+   *
+   * @param firstByte of what is sent.
+   * @param head the first bytes of what is sent, if they have been read anyhow.
+   */
+  contentType(firstByte: number, head?: Uint8Array): Promise<string>;
   read(range: ByteRange): AsyncIterable<Uint8Array>;
 }
 
@@ -32,7 +38,11 @@ export interface Representation {
  *
  * @throws HoldfastError `INVALID_ARGUMENT` for a malformed range, and what reading throws.
  */
-export async function answerBytes(what: Representation, conditions: Conditions): Promise<GatewayAnswer> {
+export async function answerBytes(
+  what: Representation,
+  conditions: Conditions,
+  timers: Timers,
+): Promise<GatewayAnswer> {
   const lastModified = what.mtimeMs === undefined ? undefined : new Date(what.mtimeMs).toUTCString();
   const headers = {
     ...what.headers,
@@ -45,45 +55,41 @@ export async function answerBytes(what: Representation, conditions: Conditions):
   if (wanted === "malformed") throw new HoldfastError("INVALID_ARGUMENT", "the Range header is malformed");
   if (wanted === "unsatisfiable") return unsatisfiable(what.size);
   const [first, ...more] = wanted === "everything" ? [] : wanted;
-  const contentType = await what.contentType(first?.first ?? 0);
   const all = { ...headers, "accept-ranges": "bytes" };
-  if (first === undefined) {
-    const range = { first: 0, last: what.size - 1 };
-    return bodyAnswer(
-      200,
-      { ...all, "content-type": contentType },
-      what.size,
-      () => what.read(range),
-      conditions,
-    );
+  if (first !== undefined && more.length > 0) {
+    const contentType = await what.contentType(first.first);
+    return answerParts(what, { ranges: [first, ...more], contentType, headers: all }, conditions, timers);
   }
-  if (more.length === 0) {
-    const ranged = { ...all, "content-type": contentType, "content-range": contentRange(first, what.size) };
-    return bodyAnswer(206, ranged, first.last - first.first + 1, () => what.read(first), conditions);
+  const range = first ?? { first: 0, last: what.size - 1 };
+  const bodyHeaders = {
+    ...all,
+    ...(first === undefined ? {} : { "content-range": contentRange(first, what.size) }),
+    "content-length": String(range.last - range.first + 1),
+  };
+  const status = first === undefined ? 200 : 206;
+  if (conditions.method === "HEAD") {
+    const contentType = await what.contentType(range.first);
+    return { status, headers: { ...bodyHeaders, "content-type": contentType }, body: undefined };
   }
-  return answerParts(what, { ranges: [first, ...more], contentType, headers: all }, conditions);
+  // The type is told from the first bytes, and they are the beginning of the body: blocks are read once, the next ones ahead.
+  const body = await StartedBody.of(what.read(range));
+  try {
+    const contentType = await what.contentType(range.first, body.first);
+    return {
+      status,
+      headers: { ...bodyHeaders, "content-type": contentType },
+      body: await body.wholeOrStream(timers),
+    };
+  } catch (err) {
+    await body.abandon();
+    throw err;
+  }
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9110#name-precedence-of-preconditions If-None-Match decides alone when it is there. */
 function isNotModified(what: Representation, { ifNoneMatch, ifModifiedSince }: Conditions): boolean {
   if (ifNoneMatch !== undefined) return matchesEtag(ifNoneMatch, [what.etag]);
   return isUnmodifiedSince(ifModifiedSince, what.mtimeMs);
-}
-
-async function bodyAnswer(
-  status: number,
-  headers: Readonly<Record<string, string>>,
-  bodyBytes: number,
-  read: () => AsyncIterable<Uint8Array>,
-  { method }: Conditions,
-): Promise<GatewayAnswer> {
-  const all = { ...headers, "content-length": String(bodyBytes) };
-  if (method === "HEAD") return { status, headers: all, body: undefined };
-  return {
-    status,
-    headers: all,
-    body: bodyBytes <= WHOLE_BODY_BYTES_MAX ? await collect(read()) : await begun(read()),
-  };
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9110#name-media-type-multipart-byteran */
@@ -94,7 +100,8 @@ async function answerParts(
     readonly contentType: string;
     readonly headers: Readonly<Record<string, string>>;
   },
-  conditions: Conditions,
+  { method }: Conditions,
+  timers: Timers,
 ): Promise<GatewayAnswer> {
   // A hash of the tag: equal requests get equal answers, and no content can contain a hash of its own hash.
   const boundary = createHash("sha256").update(what.etag).digest("hex").slice(0, 40);
@@ -113,8 +120,14 @@ async function answerParts(
     }
     yield Buffer.from(end, "latin1");
   };
-  const headers = { ...parts.headers, "content-type": `multipart/byteranges; boundary=${boundary}` };
-  return bodyAnswer(206, headers, textBytes + rangeBytes, read, conditions);
+  const headers = {
+    ...parts.headers,
+    "content-type": `multipart/byteranges; boundary=${boundary}`,
+    "content-length": String(textBytes + rangeBytes),
+  };
+  if (method === "HEAD") return { status: 206, headers, body: undefined };
+  const body = await StartedBody.of(read());
+  return { status: 206, headers, body: await body.wholeOrStream(timers) };
 }
 
 function contentRange({ first, last }: ByteRange, size: number): string {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { WHOLE_BODY_BYTES_MAX } from "./answer.ts";
-import { begun, collect, wholeOrBegun } from "./streams.ts";
+import { collect, StartedBody } from "./streams.ts";
 
 async function* chunks(...all: readonly (string | Promise<unknown>)[]): AsyncGenerator<Uint8Array> {
   for (const one of all) {
@@ -10,14 +10,26 @@ async function* chunks(...all: readonly (string | Promise<unknown>)[]): AsyncGen
   }
 }
 
+async function wholeOrStream(body: AsyncIterable<Uint8Array>, clock: ManualClock) {
+  return (await StartedBody.of(body)).wholeOrStream(clock);
+}
+
 test("a small body that comes at once is whole", async () => {
-  const body = await wholeOrBegun(chunks("a", "b"), new ManualClock());
+  const body = await wholeOrStream(chunks("a", "b"), new ManualClock());
   expect(body instanceof Uint8Array && Buffer.from(body).toString()).toBe("ab");
+});
+
+test("an empty one is whole, and a body tells its first chunk before it is read on", async () => {
+  expect(await wholeOrStream(chunks(), new ManualClock())).toEqual(new Uint8Array());
+  expect((await StartedBody.of(chunks())).first).toBeUndefined();
+  const started = await StartedBody.of(chunks("a", "b"));
+  expect(started.first).toEqual(Buffer.from("a"));
+  expect(Buffer.from(await collect(started.stream())).toString()).toBe("ab");
 });
 
 test("a large one is a stream from its beginning", async () => {
   const part = "x".repeat(WHOLE_BODY_BYTES_MAX);
-  const body = await wholeOrBegun(chunks(part, part, "end"), new ManualClock());
+  const body = await wholeOrStream(chunks(part, part, "end"), new ManualClock());
   if (body instanceof Uint8Array) throw new Error("it should be a stream");
   expect((await collect(body)).byteLength).toBe(2 * WHOLE_BODY_BYTES_MAX + 3);
 });
@@ -25,10 +37,12 @@ test("a large one is a stream from its beginning", async () => {
 test("a slow one is sent as it comes, but not before its first chunk", async () => {
   const clock = new ManualClock();
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
-  const starting = wholeOrBegun(chunks(gates[0].promise, "a", gates[1].promise, "b"), clock);
+  const starting = StartedBody.of(chunks(gates[0].promise, "a", gates[1].promise, "b"));
   await clock.advance(1000);
   gates[0].resolve();
-  const body = await starting;
+  const deciding = (await starting).wholeOrStream(clock);
+  await clock.advance(1000);
+  const body = await deciding;
   if (body instanceof Uint8Array) throw new Error("it should be a stream");
   gates[1].resolve();
   expect(Buffer.from(await collect(body)).toString()).toBe("ab");
@@ -36,15 +50,17 @@ test("a slow one is sent as it comes, but not before its first chunk", async () 
 
 test("what fails early fails before there is a body; what fails later fails in the stream", async () => {
   const clock = new ManualClock();
-  await expect(wholeOrBegun(chunks("a", Promise.reject(new Error("early"))), clock)).rejects.toThrow("early");
+  await expect(wholeOrStream(chunks("a", Promise.reject(new Error("early"))), clock)).rejects.toThrow(
+    "early",
+  );
   const gate = Promise.withResolvers<void>();
-  const starting = wholeOrBegun(chunks("a", gate.promise), clock);
+  const deciding = (await StartedBody.of(chunks("a", gate.promise))).wholeOrStream(clock);
   await clock.advance(1000);
-  const body = await starting;
+  const body = await deciding;
   if (body instanceof Uint8Array) throw new Error("it should be a stream");
   gate.reject(new Error("late"));
   await expect(collect(body)).rejects.toThrow("late");
-  await expect(begun(chunks(Promise.reject(new Error("first"))))).rejects.toThrow("first");
+  await expect(StartedBody.of(chunks(Promise.reject(new Error("first"))))).rejects.toThrow("first");
 });
 
 test("a reader that leaves ends the source, whenever it leaves", async () => {
@@ -56,6 +72,8 @@ test("a reader that leaves ends the source, whenever it leaves", async () => {
       ended++;
     }
   }
-  for await (const _ of await begun(source())) break;
+  for await (const _ of (await StartedBody.of(source())).stream()) break;
   expect(ended).toBe(1);
+  await (await StartedBody.of(source())).abandon();
+  expect(ended).toBe(2);
 });

@@ -1,8 +1,8 @@
 import { type Timers } from "../telemetry/clock.ts";
 import { WHOLE_BODY_BYTES_MAX } from "./answer.ts";
 
-/** How long a body of unknown length may take to become whole before it is sent as it comes. */
-const PATIENCE_MS = 50;
+/** How long a small body may take to become whole before it is sent as it comes. What is held here is read within that. */
+const PATIENCE_MS = 3;
 
 /** One chunk is passed on as it is, without a copy. */
 export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -11,44 +11,61 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8A
   return joined(all);
 }
 
-/** Reads the first chunk: what fails until then fails before anything is sent. */
-export async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  return resumed(first.done === true ? [] : [first.value], undefined, iterator);
-}
+/** A body whose first chunk has been read: what fails until then fails before anything is sent. */
+export class StartedBody {
+  /** Undefined when the body is empty. */
+  readonly first: Uint8Array | undefined;
+  readonly #iterator: AsyncIterator<Uint8Array>;
 
-/**
- * A body whose length nobody knows: whole when it is small and comes at once, so that it is sent in one piece and a failure
- * still gets its status; otherwise a stream that begins with what has come so far.
- */
-export async function wholeOrBegun(
-  chunks: AsyncIterable<Uint8Array>,
-  timers: Timers,
-): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  const iterator = chunks[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
-  const impatience = Promise.withResolvers<"impatient">();
-  const cancel = timers.after(PATIENCE_MS, () => {
-    impatience.resolve("impatient");
-  });
-  try {
-    for (let bytes = 0; bytes <= WHOLE_BODY_BYTES_MAX;) {
-      const next = iterator.next();
-      // The first chunk is always waited for.
-      const arrived = bytes === 0 ? await next : await Promise.race([next, impatience.promise]);
-      if (arrived === "impatient") {
-        // It may fail before anybody reads on.
-        next.catch(() => {});
-        return resumed(head, next, iterator);
+  static async of(chunks: AsyncIterable<Uint8Array>): Promise<StartedBody> {
+    const iterator = chunks[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    return new StartedBody(first.done === true ? undefined : first.value, iterator);
+  }
+
+  private constructor(first: Uint8Array | undefined, iterator: AsyncIterator<Uint8Array>) {
+    this.first = first;
+    this.#iterator = iterator;
+  }
+
+  stream(): AsyncIterable<Uint8Array> {
+    return resumed(this.first === undefined ? [] : [this.first], undefined, this.#iterator);
+  }
+
+  /**
+   * The whole body when it is small and comes at once, so that it is sent in one piece and a failure still gets its status;
+   * otherwise a stream that begins with what has come so far.
+   */
+  async wholeOrStream(timers: Timers): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    if (this.first === undefined) return new Uint8Array();
+    const iterator = this.#iterator;
+    const head = [this.first];
+    const impatience = Promise.withResolvers<"impatient">();
+    const cancel = timers.after(PATIENCE_MS, () => {
+      impatience.resolve("impatient");
+    });
+    try {
+      for (let bytes = this.first.byteLength; bytes <= WHOLE_BODY_BYTES_MAX;) {
+        const next = iterator.next();
+        const arrived = await Promise.race([next, impatience.promise]);
+        if (arrived === "impatient") {
+          // It may fail before anybody reads on.
+          next.catch(() => {});
+          return resumed(head, next, iterator);
+        }
+        if (arrived.done === true) return joined(head);
+        head.push(arrived.value);
+        bytes += arrived.value.byteLength;
       }
-      if (arrived.done === true) return joined(head);
-      head.push(arrived.value);
-      bytes += arrived.value.byteLength;
+      return resumed(head, undefined, iterator);
+    } finally {
+      cancel();
     }
-    return resumed(head, undefined, iterator);
-  } finally {
-    cancel();
+  }
+
+  /** Ends the reading: nobody wants the rest. */
+  async abandon(): Promise<void> {
+    await this.#iterator.return?.();
   }
 }
 

@@ -7,5 +7,11 @@ export interface BackendStatus {
     readonly sinceMs: number;
     /** How many peers are connected. */
     readonly peers: number;
+    /** Undefined until it is known. */
+    readonly peerId?: string | undefined;
+    /** Multiaddrs on which it listens, with or without `/p2p/…`. */
+    readonly addrs?: readonly string[];
+    /** Of the program, if it is not ours. */
+    readonly version?: string | undefined;
   };
 }

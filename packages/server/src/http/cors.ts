@@ -23,19 +23,23 @@ const EXPOSED_HEADERS = [
   "X-Chunked-Output",
   "X-Content-Length",
   "Server-Timing",
+  "X-Holdfast-Ack",
+  "X-Holdfast-Reached",
 ];
 
-const ALLOWED_METHODS = ["GET", "HEAD", "POST", "PUT", "OPTIONS"];
+const ALLOWED_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"];
 
 const ALLOWED_HEADERS = [
   "Content-Type",
   "Accept",
   "Range",
   "X-No-Cache",
+  "If-Match",
   "If-None-Match",
   "Cache-Control",
   "Authorization",
   "X-Holdfast-Ack",
+  "Last-Event-ID",
   // The gateway specifications ask for these two.
   "User-Agent",
   "X-Requested-With",

@@ -9,13 +9,21 @@ export const STATUS_BY_CODE = {
   INVALID_ARGUMENT: 400,
   RECORD_INVALID: 400,
   RECORD_SUPERSEDED: 400,
+  SEQUENCE_CONFLICT: 412,
+  EVENT_INVALID: 400,
+  AUTHOR_REFUSED: 403,
   RECORD_NOT_FOUND: 404,
   CONTENT_NOT_FOUND: 404,
   CONTENT_UNSUPPORTED: 406,
   CONTENT_FIELD_UNSUPPORTED: 501,
   CONTENT_NOT_HELD: 412,
   INDEX_NOT_A_FILE: 422,
+  // Not 404: Kubo's command line takes that for a command that is not offered.
+  NOT_PINNED: 409,
+  PIN_NOT_FOUND: 404,
+  INSUFFICIENT_FUNDS: 409,
   BODY_TOO_LARGE: 413,
+  BODY_UNSUPPORTED: 415,
   RATE_LIMITED: 429,
   OVERLOADED: 503,
   WRITES_CLOSED: 403,
@@ -53,7 +61,7 @@ export interface FailedRequest {
 
 /**
  * Turns whatever was thrown into the answer the client gets, in the form its part of the API uses (`http-api.md`, rule 7):
- * Kubo's JSON under `/api/v0`, JSON under `/pins`, HTML under `/ipfs` and `/ipns` if the client asks for it, else plain text.
+ * Kubo's JSON under `/api/v0`, JSON under `/pins` and `/names`, HTML under `/ipfs` and `/ipns` if the client asks for it, else plain text.
  * `details.headers` (text by name) are added, `details.retryAfterS` becomes `Retry-After`.
  */
 export function errorToResponse(err: unknown, request: FailedRequest): ErrorAnswer {
@@ -109,6 +117,10 @@ function representationOf(
   }
   if (isUnder(request.url, "/pins")) {
     const error = { reason: failure.code, details: message };
+    return { contentType: "application/json", body: `${JSON.stringify({ error })}\n` };
+  }
+  if (isUnder(request.url, "/names")) {
+    const error = { code: failure.code, message };
     return { contentType: "application/json", body: `${JSON.stringify({ error })}\n` };
   }
   const isGateway = isUnder(request.url, "/ipfs") || isUnder(request.url, "/ipns");

@@ -71,7 +71,8 @@ export class HttpListener implements AsyncDisposable {
   readonly #answering = new WeakMap<object, ServerResponse>();
   #hotPath: HotPath | undefined;
   #hosts: HostRouting | undefined;
-  #requests = 0;
+  /** Requests that are being worked on. */
+  readonly #requests = new Set<ServerResponse>();
   #isDraining = false;
   #closed: Promise<void> | undefined;
 
@@ -128,6 +129,11 @@ export class HttpListener implements AsyncDisposable {
   /** Decides by the host of each request, before the hot path. Without it there is no tunnel. To be set before {@link listen}. */
   useHosts(hosts: HostRouting): void {
     this.#hosts = hosts;
+  }
+
+  /** An answer that stays open for hours is no work: from now on it counts as a connection only, not as a request. */
+  release(response: ServerResponse): void {
+    this.#requests.delete(response);
   }
 
   /** Whether there is a route at a path. */
@@ -199,7 +205,7 @@ export class HttpListener implements AsyncDisposable {
     const { limits, clock, metrics } = this.#parts;
     if (this.#isDraining)
       return this.#refuse(request, response, new HoldfastError("SHUTTING_DOWN", "shutting down"));
-    if (this.#requests >= this.#options.requestsMax) {
+    if (this.#requests.size >= this.#options.requestsMax) {
       metrics.http.overloaded++;
       return this.#refuse(request, response, new HoldfastError("RATE_LIMITED", "too many requests at once"));
     }
@@ -219,10 +225,8 @@ export class HttpListener implements AsyncDisposable {
     if ((request.url ?? "").length > this.#options.urlLengthMax) {
       return this.#sendError(request, response, new HoldfastError("INVALID_ARGUMENT", "the URL is too long"));
     }
-    this.#requests++;
-    response.once("close", () => {
-      this.#requests--;
-    });
+    this.#requests.add(response);
+    response.once("close", () => this.release(response));
     handOver(request, response);
   }
 

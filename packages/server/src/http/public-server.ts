@@ -7,27 +7,31 @@ import type { Records } from "../records/records.ts";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { AckParts } from "./ack.ts";
 import { HostRouting } from "./gateway-hosts.ts";
 import { ContentCache } from "./content-cache.ts";
 import { createContentHotPath } from "./content-hot-path.ts";
 import { createHotPath } from "./hot-path.ts";
 import { DEFAULT_LISTENER_OPTIONS, HttpListener, type HttpListenerOptions } from "./http-listener.ts";
 import { DEFAULT_RATES, type LimitRates, Limits, type RefusalCounts } from "./limits.ts";
+import { Push } from "./push.ts";
+import { DEFAULT_PUSH_OPTIONS, type PushOptions } from "./push-options.ts";
+import { PushSlots } from "./push-slots.ts";
+import { RecentChanges } from "./recent-changes.ts";
 import { delegatedRoutingRoutes } from "./routes/delegated-routing.ts";
 import { healthRoute } from "./routes/health.ts";
+import { EVENTS_PATH, IpnsEvents } from "./routes/ipns-events.ts";
 import { nameResolveRoute } from "./routes/name-resolve.ts";
+import { namesRoutes, type NamesParts } from "./routes/names.ts";
 import { routingGetRoute } from "./routes/routing-get.ts";
 import { routingPutRoute } from "./routes/routing-put.ts";
 import { routingV1IpnsRoutes } from "./routes/routing-v1-ipns.ts";
 import { versionRoute } from "./routes/version.ts";
-import {
-  DEFAULT_WS_OPTIONS,
-  IpnsSockets,
-  WS_PATH,
-  wsUpgradeRequiredRoute,
-  type WsOptions,
-} from "./routes/ws-ipns.ts";
+import { IpnsSockets, WS_PATH, wsUpgradeRequiredRoute } from "./routes/ws-ipns.ts";
 import type { WritePolicy } from "./write-policy.ts";
+
+/** However many listen for updates, others can connect. */
+const CONNECTIONS_BESIDE_PUSH = 4_096;
 
 const RESPONSE_CACHE_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -36,12 +40,25 @@ type RoutePlugin = (app: FastifyInstance) => void;
 export interface PublicServerParts {
   readonly records: Pick<
     Records,
-    "peek" | "freshnessOf" | "resolve" | "resolvePath" | "publish" | "onStored"
+    | "peek"
+    | "isLookedUp"
+    | "freshnessOf"
+    | "resolve"
+    | "resolvePath"
+    | "publish"
+    | "onStored"
+    | "history"
+    | "anomaliesOf"
   >;
   /** Absent when the node has no network. */
   readonly contentRouting: ContentRouting | undefined;
+  /** See `DelegatedRoutingParts`. */
+  readonly nearRouting?: ContentRouting | undefined;
   /** Absent: no domain has a DNSLink. */
   readonly dnslinks?: Dnslinks;
+  /** Absent: nothing is known about how far records are on their way. */
+  readonly propagation?: NamesParts["propagation"];
+  readonly arrivals?: AckParts["arrivals"];
   readonly writePolicy: WritePolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,7 +83,7 @@ export interface PublicServerOptions {
   /** Bound on whole answers that are kept; 0 keeps none. */
   readonly responseCacheBytesMax?: number;
   readonly listener?: Partial<Omit<HttpListenerOptions, "host" | "port" | "cors">>;
-  readonly ws?: Partial<WsOptions>;
+  readonly push?: Partial<PushOptions>;
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -86,23 +103,42 @@ export function createPublicServer(parts: PublicServerParts, options: PublicServ
 export class PublicServer implements HttpServer {
   readonly #listener: HttpListener;
   readonly #sockets: IpnsSockets;
+  readonly #events: IpnsEvents;
+  readonly #stopPush: () => void;
   /** How many requests the rates refused; counts on. */
   readonly refusals: RefusalCounts;
 
   constructor(parts: PublicServerParts, options: PublicServerOptions) {
-    const { clock, logger, metrics, records, writePolicy } = parts;
+    const { clock, logger, metrics, records } = parts;
     const { host, port, rateLimits, trustedProxies = [] } = options;
     const limits = new Limits(
       { clock, metrics },
       { rateLimits, trustedProxies, rates: { ...DEFAULT_RATES, ...options.rates } },
     );
     this.refusals = limits.refusals;
+    const pushOptions = { ...DEFAULT_PUSH_OPTIONS, ...options.push };
     this.#listener = new HttpListener(
       { clock, logger, metrics, limits },
-      { ...DEFAULT_LISTENER_OPTIONS, ...options.listener, host, port, cors: true, upgradePath: WS_PATH },
+      {
+        ...DEFAULT_LISTENER_OPTIONS,
+        connectionsMax: Math.max(
+          DEFAULT_LISTENER_OPTIONS.connectionsMax,
+          pushOptions.connectionsMax + CONNECTIONS_BESIDE_PUSH,
+        ),
+        ...options.listener,
+        host,
+        port,
+        cors: true,
+        upgradePath: WS_PATH,
+      },
     );
-    const ws = { ...DEFAULT_WS_OPTIONS, ...options.ws };
-    this.#sockets = new IpnsSockets(this.#listener, { records, limits, clock, metrics }, ws);
+    const [push, changes] = [new Push(metrics), new RecentChanges(clock)];
+    const pushParts = { push, changes, slots: new PushSlots(pushOptions), records, limits, clock, metrics };
+    this.#sockets = new IpnsSockets(this.#listener, pushParts, pushOptions);
+    this.#events = new IpnsEvents(this.#listener, pushParts, pushOptions);
+    this.#stopPush = records.onStored(({ name, current }) => {
+      push.announce(changes.add(name, current));
+    });
     this.#listener.useHosts(hostRouting(this.#listener, parts, { ...options, trustedProxies }));
     const contentCache = new ContentCache(parts, {
       bytesMax: options.responseCacheBytesMax ?? RESPONSE_CACHE_BYTES_MAX,
@@ -116,12 +152,14 @@ export class PublicServer implements HttpServer {
     this.#listener.app.decorate("takeFreshRead", (request) => limits.takeFreshRead(request));
     const routes: readonly RoutePlugin[] = [
       routingGetRoute({ records, clock }),
-      routingPutRoute({ records, limits, writePolicy }),
+      routingPutRoute({ ...parts, limits }),
       nameResolveRoute({ records }),
       versionRoute(options.version),
-      routingV1IpnsRoutes({ records, limits, writePolicy, clock }),
+      routingV1IpnsRoutes({ ...parts, limits }),
+      namesRoutes(parts),
       delegatedRoutingRoutes(parts),
       wsUpgradeRequiredRoute,
+      this.#events.route,
       healthRoute,
       ...(options.routes ?? []),
     ];
@@ -137,8 +175,9 @@ export class PublicServer implements HttpServer {
   }
 
   async close(graceMs: number): Promise<void> {
-    // Sockets are told first: the server is not closed before the last of them is gone.
-    await Promise.all([this.#listener.close(graceMs), this.#sockets.close()]);
+    this.#stopPush();
+    // Those who listen for updates are told first: the server is not closed before the last of them is gone.
+    await Promise.all([this.#listener.close(graceMs), this.#sockets.close(), this.#events.close()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,6 +195,8 @@ function hostRouting(
 ): HostRouting {
   const { gatewayHosts = [], trustedProxies } = options;
   const isOwnPath = (url: string): boolean =>
-    OWN_PREFIXES.some((prefix) => url.startsWith(prefix)) || (!isContentPath(url) && listener.hasRoute(url));
+    OWN_PREFIXES.some((prefix) => url.startsWith(prefix)) ||
+    url.split("?", 1)[0] === EVENTS_PATH ||
+    (!isContentPath(url) && listener.hasRoute(url));
   return new HostRouting({ dnslinks }, { gatewayHosts, trustedProxies, isOwnPath });
 }

@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { PutResult, StoredRecord } from "../records/record-store.ts";
 import type { Records } from "../records/records.ts";
 import type { Limits } from "./limits.ts";
+import { expectedSequenceIn } from "./put-precondition.ts";
 import { readRecordBody } from "./record-body.ts";
 import type { WritePolicy } from "./write-policy.ts";
 
@@ -17,7 +18,8 @@ export interface PutRecordParts {
  * node take it. The first two are answered before the body is read. Settles when the record is durable.
  *
  * @throws HoldfastError `WRITES_CLOSED`, `UNAUTHORIZED`, `RATE_LIMITED`, what {@link readRecordBody} throws, `RECORD_INVALID`,
- *   `RECORD_SUPERSEDED` (`details.sequence`, `details.extra` of the record that stays), `OVERLOADED`, `STORE_FAILED`.
+ *   `RECORD_SUPERSEDED` and `SEQUENCE_CONFLICT` (`details.sequence`, `details.extra` of the record that stays), `OVERLOADED`,
+ *   `STORE_FAILED`.
  */
 export async function putRecord(
   parts: PutRecordParts,
@@ -26,9 +28,10 @@ export async function putRecord(
 ): Promise<StoredRecord> {
   const { records, limits, writePolicy } = parts;
   writePolicy.assertMayWrite(request.headers.authorization);
+  const expected = expectedSequenceIn(request);
   limits.admitRecordWrite(request.raw, name);
   const recordBytes = await readRecordBody(request.raw);
-  const result = await records.publish(name, recordBytes, { origin: "client" });
+  const result = await records.publish(name, recordBytes, { origin: "client", expected });
   if (result.outcome === "stored") limits.chargeRecordWrite(name);
   return currentOf(result);
 }

@@ -62,6 +62,11 @@ export function mayAskFirst(request: FastifyRequest): boolean {
   return request.server.takeFreshRead?.(request.raw) ?? true;
 }
 
+/** Whether another Holdfast asks, perhaps because we asked it: what we do for it must not end at us again (RFC 8586). */
+export function isFromHoldfast({ headers }: FastifyRequest): boolean {
+  return /(?:^|,)\s*holdfast\b/.test(String(headers["cdn-loop"] ?? ""));
+}
+
 /** Aborts when the client leaves before its answer is complete. */
 export function closeSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();

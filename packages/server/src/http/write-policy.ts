@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { HoldfastError } from "@holdfast/core";
+import { bearerTokenOf } from "./bearer-token.ts";
 
 export type WritePolicyKind = "open" | "token" | "closed";
 
@@ -23,9 +24,19 @@ export class WritePolicy {
   assertMayWrite(authorization: string | undefined): void {
     if (this.kind === "open") return;
     if (this.kind === "closed") throw new HoldfastError("WRITES_CLOSED", "this node takes no writes");
-    const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? "")?.[1];
+    const token = bearerTokenOf(authorization);
     if (token === undefined) throw new HoldfastError("UNAUTHORIZED", "a bearer token is required to write");
     if (!this.#isKnown(token)) throw new HoldfastError("UNAUTHORIZED", "this bearer token is not known");
+  }
+
+  /**
+   * Who writes, for what is to be told apart by who wrote it; of a request that may write.
+   *
+   * @returns undefined when anybody may: then nobody can be told apart.
+   */
+  writerOf(authorization: string | undefined): string | undefined {
+    const token = this.kind === "token" ? bearerTokenOf(authorization) : undefined;
+    return token && `token-${hashOf(token).toString("hex").slice(0, 16)}`;
   }
 
   /** Hashes have one length, and all of them are compared: the time taken tells nothing about any token. */

@@ -13,11 +13,23 @@ const RECORDS_OPTIONS: RecordsOptions = {
   firstAnswerMs: 5_000,
   budgetMs: 10_000,
   lookupsMax: 64,
+  hedgeMs: 300,
   askFirstMs: 3_000,
   refreshesMax: 8,
   refreshQueueMax: 100,
   refreshJitterMs: 250,
   refreshRetryMs: 5_000,
+  popularity: { sampleOneIn: 1, halfLifeMs: 30_000, samplesMin: 2, namesMax: 100 },
+  anomalies: {
+    jumpMax: 1_000n,
+    writeDelayMs: 1_000,
+    pendingMax: 100,
+    peerIntervalMs: 3_600_000,
+    checksPerSecondMax: 50,
+    checksUnderWayMax: 16,
+    nameIntervalMs: 1_000,
+    verdictsMax: 100,
+  },
 };
 
 export interface TestRecords {

@@ -4,16 +4,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CID } from "multiformats/cid";
 import { FileBlockStore } from "../../src/adapters/files/block-store.ts";
-import { MemoryPinnedRoots } from "../../src/adapters/memory/pinned-roots.ts";
+import { MemoryPinStore } from "../../src/adapters/memory/pin-store.ts";
 import type { BlockSource } from "../../src/content/block-source.ts";
 import { Blocks } from "../../src/content/blocks.ts";
+import { Vault } from "../../src/content/vault.ts";
 import { contentRoutes } from "../../src/http/routes/content.ts";
 import { type ContentRpcOptions, contentRpcRoutes } from "../../src/http/routes/dag-routes.ts";
+import { pinCommandRoutes } from "../../src/http/routes/pin-commands.ts";
 import type { BlockReader } from "../../src/gateway/block-reader.ts";
 import type { PublicServerOptions } from "../../src/http/public-server.ts";
+import type { Pinner } from "../../src/pins/pinner.ts";
+import { Pins } from "../../src/pins/pins.ts";
+import { systemClock } from "../../src/telemetry/clock.ts";
+import { createLogger } from "../../src/telemetry/logger.ts";
+import { PINS_OPTIONS } from "./create-pins.ts";
+import { ScriptedPinner } from "./scripted-pinner.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { Dnslinks } from "../../src/records/dnslinks.ts";
 import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { Records } from "../../src/records/records.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { startHttp, type TestHttp } from "./start-http.ts";
 
@@ -22,6 +31,9 @@ export interface StartContentOptions {
   readonly routers?: readonly RecordRouter[];
   readonly addLimits?: ContentRpcOptions;
   readonly retrievalTimeoutMs?: number;
+  readonly vaultBytesMax?: number;
+  /** Another repository than the vault. Absent: the vault is it. */
+  readonly pinner?: Pinner;
   readonly writePolicy?: WritePolicy;
   readonly dnslinks?: Dnslinks;
   readonly server?: Partial<
@@ -37,7 +49,8 @@ export interface TestContent extends AsyncDisposable {
   readonly http: TestHttp;
   readonly vault: FileBlockStore;
   readonly vaultDirectory: string;
-  readonly pinnedRoots: MemoryPinnedRoots;
+  readonly pins: Pins;
+  readonly pinStore: MemoryPinStore;
   readonly blocks: Blocks;
   readonly added: { readonly roots: readonly CID[]; readonly cids: readonly CID[] }[];
   /** Asks for a target that no URL class may touch, over a bare socket; the answer as it came. */
@@ -53,22 +66,28 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
   const { retrievalTimeoutMs } = options;
   let http: TestHttp | undefined;
   let blocks: Blocks | undefined;
-  const pinnedRoots = new MemoryPinnedRoots();
+  const metrics = new Metrics();
+  const pinStore = new MemoryPinStore();
+  const pins = createPins(options, { store: pinStore, vault, metrics });
   // The server that they belong to makes this and the records; requests come only when it listens.
   const reader: BlockReader & Pick<Blocks, "getHeld"> = {
     get: (...args) => existing(blocks).get(...args),
     getHeld: (cid) => existing(blocks).getHeld(cid),
     isHeld: (cid) => existing(blocks).isHeld(cid),
   };
+  const records: Pick<Records, "resolve" | "resolvePath"> = {
+    resolvePath: (...args) => existing(http).records.resolvePath(...args),
+    resolve: (...args) => existing(http).records.resolve(...args),
+  };
   const reading = retrievalTimeoutMs === undefined ? {} : { retrievalTimeoutMs };
   const routes = [
     contentRpcRoutes(
       {
-        vault,
+        vault: new Vault({ store: vault, metrics: new Metrics() }, { bytesMax: options.vaultBytesMax ?? 0 }),
         blocks: reader,
-        pinnedRoots,
+        pins,
         writePolicy,
-        metrics: new Metrics(),
+        metrics,
         onAdded: (event) => {
           existing(blocks).noteStored(event.cids);
           added.push(event);
@@ -76,16 +95,8 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
       },
       { ...options.addLimits, ...reading },
     ),
-    contentRoutes(
-      {
-        blocks: reader,
-        records: {
-          resolvePath: (...args) => existing(http).records.resolvePath(...args),
-          resolve: (...args) => existing(http).records.resolve(...args),
-        },
-      },
-      reading,
-    ),
+    contentRoutes({ blocks: reader, records }, reading),
+    pinCommandRoutes({ pins, blocks: reader, records, writePolicy, clock: systemClock }),
   ];
   http = await startHttp({
     routers: options.routers ?? [],
@@ -100,12 +111,14 @@ export async function startContent(options: StartContentOptions = {}): Promise<T
     http,
     vault,
     vaultDirectory: directory,
-    pinnedRoots,
+    pins,
+    pinStore,
     blocks,
     added,
     raw: (text) => exchange(port, text),
     async [Symbol.asyncDispose]() {
       await existing(http)[Symbol.asyncDispose]();
+      await pins[Symbol.asyncDispose]();
       await vault[Symbol.asyncDispose]();
       await rm(directory, { recursive: true });
     },
@@ -131,4 +144,25 @@ async function exchange(port: number, text: string): Promise<string> {
   socket.on("data", (chunk) => chunks.push(chunk));
   await new Promise((resolve) => socket.once("close", resolve));
   return Buffer.concat(chunks).toString("latin1");
+}
+
+/** Over the vault as the repository, or over the pinner of the test, and then at work. */
+function createPins(
+  { pinner }: StartContentOptions,
+  parts: { readonly store: MemoryPinStore; readonly vault: FileBlockStore; readonly metrics: Metrics },
+): Pins {
+  const { vault, ...rest } = parts;
+  const pins = new Pins(
+    {
+      ...rest,
+      ...(pinner === undefined ? { vault, pinner: new ScriptedPinner() } : { pinner }),
+      clock: systemClock,
+      timers: systemClock,
+      random: Math.random,
+      logger: createLogger("silent"),
+    },
+    PINS_OPTIONS,
+  );
+  if (pinner !== undefined) pins.start();
+  return pins;
 }

@@ -1,18 +1,23 @@
 import { connect } from "node:net";
-import { MemoryBlockStore } from "../../src/adapters/memory/block-store.ts";
-import { MemoryPinnedRoots } from "../../src/adapters/memory/pinned-roots.ts";
-import { createAdminServer } from "../../src/http/admin-server.ts";
+import {
+  createAdminServer,
+  type AdminServerOptions,
+  type AdminServerParts,
+} from "../../src/http/admin-server.ts";
 import {
   createPublicServer,
   type PublicServer,
   type PublicServerOptions,
+  type PublicServerParts,
 } from "../../src/http/public-server.ts";
+import type { VaultRoom } from "../../src/http/vault-form.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { ContentRouting } from "../../src/content/content-routing.ts";
 import type { Dnslinks } from "../../src/records/dnslinks.ts";
 import type { RecordRouter } from "../../src/records/record-router.ts";
 import type { RecordsOptions, RecordsParts } from "../../src/records/records.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { createPins, type TestPins } from "./create-pins.ts";
 import { createRecords, type TestRecords } from "./create-records.ts";
 
 export interface StartHttpOptions {
@@ -20,6 +25,8 @@ export interface StartHttpOptions {
   readonly recordsParts?: Partial<RecordsParts>;
   readonly recordsOptions?: Partial<RecordsOptions>;
   readonly contentRouting?: ContentRouting;
+  readonly nearRouting?: ContentRouting;
+  readonly arrivals?: PublicServerParts["arrivals"];
   /** For paths of domains and for hosts. Absent: there are none, and DNS is not asked. */
   readonly dnslinks?: Dnslinks;
   readonly writePolicy?: WritePolicy;
@@ -45,6 +52,8 @@ export async function startHttp(options: StartHttpOptions = {}): Promise<TestHtt
       ...room,
       ...dnslinks,
       contentRouting: options.contentRouting,
+      ...(options.nearRouting && { nearRouting: options.nearRouting }),
+      ...(options.arrivals && { arrivals: options.arrivals }),
       writePolicy: options.writePolicy ?? new WritePolicy({ kind: "open" }),
       logger: createLogger("silent"),
     },
@@ -66,32 +75,42 @@ export async function startHttp(options: StartHttpOptions = {}): Promise<TestHtt
 export interface TestAdmin extends TestRecords, AsyncDisposable {
   readonly url: string;
   readonly backend: { state: string; sinceMs: number; peers: number };
-  readonly pinnedRoots: MemoryPinnedRoots;
-  readonly vault: MemoryBlockStore;
+  readonly pins: TestPins;
 }
 
 /** The admin listener on loopback, over the real records room and a backend whose state the test sets. */
 export async function startAdmin(
-  options: { readonly recordsParts?: Partial<RecordsParts> } = {},
+  options: {
+    readonly recordsParts?: Partial<RecordsParts>;
+    /** Default: a room of its own. */
+    readonly pins?: TestPins["pins"];
+    readonly routes?: AdminServerOptions["routes"];
+    readonly warnings?: AdminServerParts["warnings"];
+    readonly vault?: VaultRoom;
+    readonly keepAlive?: AdminServerParts["keepAlive"];
+  } = {},
 ): Promise<TestAdmin> {
   const room = createRecords([], options.recordsParts === undefined ? {} : { parts: options.recordsParts });
   const backend = { state: "running", sinceMs: room.clock.nowMs(), peers: 0 };
-  const pins = { pinnedRoots: new MemoryPinnedRoots(), vault: new MemoryBlockStore() };
+  const pins = createPins({ parts: { metrics: room.metrics } });
   const server = createAdminServer(
     {
       ...room,
-      ...pins,
+      pins: options.pins ?? pins.pins,
       recordStore: room.store,
       backend: { status: () => backend },
       refusals: { clients: 3, names: 2, node: 1 },
       logger: createLogger("silent"),
+      ...(options.warnings && { warnings: options.warnings }),
+      ...(options.vault && { vault: options.vault }),
+      ...(options.keepAlive && { keepAlive: options.keepAlive }),
     },
-    { host: "127.0.0.1", port: 0, nodeName: "test-node" },
+    { host: "127.0.0.1", port: 0, nodeName: "test-node", routes: options.routes ?? [] },
   );
   const url = await server.listen();
   return {
     ...room,
-    ...pins,
+    pins,
     backend,
     url,
     async [Symbol.asyncDispose]() {

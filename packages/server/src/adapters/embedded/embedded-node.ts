@@ -198,6 +198,12 @@ export class EmbeddedNode implements RecordRouter, BlockSource, ContentRouting, 
     );
   }
 
+  /** Connects to peers. @throws HoldfastError `BACKEND_UNAVAILABLE` when none of them could be reached, or there is no network. */
+  async connectTo(addrs: readonly string[], options: { readonly signal: AbortSignal }): Promise<void> {
+    const calls = await this.#online().calls(options.signal);
+    await calls.call("connect", { addrs: [...addrs] }, { signal: options.signal });
+  }
+
   /** @internal For tests of the restart. */
   async killThreadForTest(): Promise<void> {
     await this.#supervisor?.killThreadForTest();

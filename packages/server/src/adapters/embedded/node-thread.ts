@@ -18,6 +18,7 @@ import { Captures } from "./captures.ts";
 import { ConfiguredPeers } from "./configured-peers.ts";
 import { createNode, type IpfsNode } from "./create-node.ts";
 import { DhtDatastore } from "./dht-datastore.ts";
+import { dialPeers } from "./dial-peers.ts";
 import { DhtRecords } from "./dht-records.ts";
 import { PeerDirectory } from "./peer-directory.ts";
 import {
@@ -173,6 +174,10 @@ async function handlersOf(parts: {
     findPeer: ({ peerId }, { signal }) => directory.findPeer(peerId, signal),
     provide: async ({ cid }, { signal }) => {
       await directory.provide(CID.decode(cid), signal);
+      return undefined;
+    },
+    connect: async ({ addrs }, { signal }) => {
+      await dialPeers(libp2p, addrs, signal);
       return undefined;
     },
     announceBlocks: async ({ cids }) => {

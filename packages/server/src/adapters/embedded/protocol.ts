@@ -15,6 +15,8 @@ export interface Calls {
   findProviders: { params: { cid: Uint8Array; limit: number }; item: RoutedPeer; result: undefined };
   findPeer: { params: { peerId: string }; item: never; result: RoutedPeer | undefined };
   provide: { params: { cid: Uint8Array }; item: never; result: undefined };
+  /** Connects to the peers of these multiaddrs. */
+  connect: { params: { addrs: readonly string[] }; item: never; result: undefined };
   /** Blocks that are new in the vault: peers that wait for one get it. */
   announceBlocks: { params: { cids: readonly Uint8Array[] }; item: never; result: undefined };
 }

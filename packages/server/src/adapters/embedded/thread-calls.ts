@@ -10,6 +10,7 @@ const OPEN_CALLS_MAX = {
   findPeer: 128,
   provide: 64,
   announceBlocks: 64,
+  connect: 16,
 } as const satisfies Record<Method, number>;
 
 /** How long an aborted call may take to say what it reached. */

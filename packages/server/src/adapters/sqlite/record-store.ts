@@ -1,13 +1,21 @@
 import { join } from "node:path";
 import { HoldfastError, type IpnsName, restoreRecord, type ValidatedRecord } from "@holdfast/core";
-import type { PutResult, RecordOrigin, RecordStore, StoredRecord } from "../../records/record-store.ts";
+import { sequenceConflict } from "../../records/expected-sequence.ts";
+import type { PutFacts, PutResult, RecordStore, StoredRecord } from "../../records/record-store.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { spawnThread } from "../threads/spawn-thread.ts";
+import { SqliteAnnouncements } from "./announcements.ts";
+import { SqliteAnomalyStore } from "./anomaly-store.ts";
 import { ConfirmBuffer } from "./confirm-buffer.ts";
-import { SqlitePinnedRoots } from "./pinned-roots.ts";
+import { SqliteFollowStore } from "./follow-store.ts";
+import { SqliteListedPins } from "./listed-pins.ts";
+import { SqliteApiPinStore } from "./api-pin-store.ts";
+import { SqlitePinStore } from "./pin-store.ts";
+import { SqlitePropagations } from "./propagations.ts";
 import { openRecordReader, type RecordReader } from "./record-reader.ts";
 import { StoreClient } from "./store-client.ts";
 import type { PutRecordAnswer } from "./store-messages.ts";
+import { SqliteWebhookQueue } from "./webhook-queue.ts";
 
 export interface SqliteRecordStoreParts {
   readonly logger: Logger;
@@ -26,6 +34,8 @@ export interface SqliteRecordStoreOptions {
   readonly confirmDelayMs?: number;
   /** Names with a confirmation not written yet; those of further names are dropped, which costs a lookup each. */
   readonly confirmNamesMax?: number;
+  /** Anomalies that are kept, by name and kind; about 350 bytes each. */
+  readonly anomaliesMax?: number;
   /** A bound on the database file, in pages of 4 KiB; past it every put fails as on a full disk. */
   readonly databasePagesMax?: number;
 }
@@ -38,7 +48,21 @@ export class SqliteRecordStore implements RecordStore {
   /** For `openRecordReader` on other threads. */
   readonly databasePath: string;
   /** In the same database, through the same thread. Ends with this store. */
-  readonly pinnedRoots: SqlitePinnedRoots;
+  readonly pins: SqlitePinStore;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly apiPins: SqliteApiPinStore;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly anomalies: SqliteAnomalyStore;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly webhooks: SqliteWebhookQueue;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly propagations: SqlitePropagations;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly announcements: SqliteAnnouncements;
+  /** In the same database, through the same thread. Ends with this store. */
+  readonly follows: SqliteFollowStore;
+  /** In the same database. Ends with this store. */
+  readonly listedPins: SqliteListedPins;
   readonly #client: StoreClient;
   readonly #reader: RecordReader;
   readonly #confirms: ConfirmBuffer;
@@ -82,14 +106,21 @@ export class SqliteRecordStore implements RecordStore {
     client: StoreClient,
     databasePath: string,
     { logger }: SqliteRecordStoreParts,
-    { confirmDelayMs = 1_000, confirmNamesMax = 8192 }: SqliteRecordStoreOptions,
+    { confirmDelayMs = 1_000, confirmNamesMax = 8192, anomaliesMax = 10_000 }: SqliteRecordStoreOptions,
   ) {
     this.#client = client;
     this.databasePath = databasePath;
     this.#reader = openRecordReader(databasePath, {
       onUnreadable: (err) => logger.error({ err }, "stored record is unreadable"),
     });
-    this.pinnedRoots = new SqlitePinnedRoots(client, databasePath);
+    this.pins = new SqlitePinStore(client, databasePath);
+    this.apiPins = new SqliteApiPinStore(client, databasePath);
+    this.anomalies = new SqliteAnomalyStore(client, databasePath, { anomaliesMax });
+    this.webhooks = new SqliteWebhookQueue(client, databasePath);
+    this.propagations = new SqlitePropagations(client, databasePath);
+    this.announcements = new SqliteAnnouncements(client, databasePath);
+    this.follows = new SqliteFollowStore(client, databasePath);
+    this.listedPins = new SqliteListedPins(databasePath);
     this.#recordCount = client.recordCountAtOpen;
     this.#confirms = new ConfirmBuffer({ namesMax: confirmNamesMax });
     this.#confirmDelayMs = confirmDelayMs;
@@ -101,20 +132,24 @@ export class SqliteRecordStore implements RecordStore {
     return stored === undefined ? undefined : this.#withConfirmation(stored);
   }
 
-  async put(
-    record: ValidatedRecord,
-    facts: { readonly origin: RecordOrigin; readonly receivedAtMs: number },
-  ): Promise<PutResult> {
+  async put(record: ValidatedRecord, facts: PutFacts): Promise<PutResult> {
     this.#writeConfirms();
     const answer = await this.#client.run({
       kind: "put-record",
       // Copies: a posted view would clone the whole buffer behind it, such as a request's body.
       name: new Uint8Array(record.name.multihash),
       bytes: new Uint8Array(record.bytes),
+      eolMs: record.eolMs,
       ...facts,
     });
+    if (answer.outcome === "conflict") {
+      const stored = answer.bytes === undefined ? undefined : restoreRecord(answer.bytes, record.name);
+      throw sequenceConflict(stored, facts.receivedAtMs);
+    }
     if (answer.isNewName) this.#recordCount += 1;
-    return { outcome: answer.outcome, current: this.#withConfirmation(storedFrom(answer, record)) };
+    const { outcome, replaced } = answer;
+    const current = this.#withConfirmation(storedFrom(answer, record));
+    return replaced === undefined ? { outcome, current } : { outcome, current, replaced };
   }
 
   confirm(name: IpnsName, checkedAtMs: number): void {
@@ -141,7 +176,14 @@ export class SqliteRecordStore implements RecordStore {
     await this.#client[Symbol.asyncDispose]();
     clearTimeout(this.#confirmTimer);
     this.#reader[Symbol.dispose]();
-    this.pinnedRoots[Symbol.dispose]();
+    this.pins[Symbol.dispose]();
+    this.apiPins[Symbol.dispose]();
+    this.anomalies[Symbol.dispose]();
+    this.webhooks[Symbol.dispose]();
+    this.propagations[Symbol.dispose]();
+    this.announcements[Symbol.dispose]();
+    this.follows[Symbol.dispose]();
+    this.listedPins[Symbol.dispose]();
   }
 
   #withConfirmation(stored: StoredRecord): StoredRecord {

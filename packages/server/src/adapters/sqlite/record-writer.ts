@@ -1,8 +1,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { decodeRecord, type IpnsRecord } from "@holdfast/core";
+import { isAsExpected } from "../../records/expected-sequence.ts";
 import { HISTORY_RECORDS_MAX, type RecordOrigin } from "../../records/record-store.ts";
 import { takesPlaceOf } from "../../records/takes-place-of.ts";
-import type { ConfirmRecordsJob, PutRecordAnswer, PutRecordJob } from "./store-messages.ts";
+import type {
+  ConfirmRecordsJob,
+  PutConflictAnswer,
+  PutRecordAnswer,
+  PutRecordJob,
+} from "./store-messages.ts";
 
 /** The statements that change records. Every method runs inside the caller's transaction. */
 export class RecordWriter {
@@ -31,12 +37,21 @@ export class RecordWriter {
   }
 
   /** Which of two records wins is decided by core alone: the table has no second copy of the rule. */
-  put(job: PutRecordJob): PutRecordAnswer {
+  put(job: PutRecordJob): PutRecordAnswer | PutConflictAnswer {
     const current = this.#select.get(job.name) as RecordRow | undefined;
+    const stored = current === undefined ? undefined : decodeStored(current.bytes);
+    const isSame = current !== undefined && Buffer.compare(current.bytes, job.bytes) === 0;
+    if (job.expected !== undefined && !isSame && !isAsExpected(job.expected, stored, job.receivedAtMs)) {
+      return { outcome: "conflict", ...(stored === undefined ? {} : { bytes: stored.bytes }) };
+    }
     if (current === undefined) return this.#putFirst(job);
-    if (isBetter(job, current.bytes)) return this.#supersede(job, current);
+    if (stored === undefined || takesPlaceOf(decodeRecord(job.bytes), stored, job.receivedAtMs)) {
+      const answer = this.#supersede(job, current);
+      if (stored === undefined) return answer;
+      return { ...answer, replaced: { sequence: stored.sequence, value: new Uint8Array(stored.value) } };
+    }
     return {
-      outcome: Buffer.compare(current.bytes, job.bytes) === 0 ? "unchanged" : "superseded",
+      outcome: isSame ? "unchanged" : "superseded",
       isNewName: false,
       bytes: current.bytes,
       origin: current.origin,
@@ -66,15 +81,13 @@ export class RecordWriter {
   }
 }
 
-function isBetter({ bytes, receivedAtMs }: PutRecordJob, stored: Uint8Array): boolean {
-  let current: IpnsRecord;
+/** Stored bytes that are no record any more (a damaged file) are undefined: they must not lock the owner out. */
+function decodeStored(bytes: Uint8Array): IpnsRecord | undefined {
   try {
-    current = decodeRecord(stored);
+    return decodeRecord(bytes);
   } catch {
-    // Stored bytes that are no record any more (a damaged file) must not lock the owner out.
-    return true;
+    return undefined;
   }
-  return takesPlaceOf(decodeRecord(bytes), current, receivedAtMs);
 }
 
 interface RecordRow {

@@ -1,5 +1,12 @@
-import type { PinSource } from "../../content/pinned-roots.ts";
-import type { PutResult, RecordOrigin } from "../../records/record-store.ts";
+import type { ExpectedSequence } from "../../records/expected-sequence.ts";
+import type { PutResult, RecordOrigin, ReplacedRecord } from "../../records/record-store.ts";
+import type { AnnouncementJob } from "./announcement-messages.ts";
+import type { AddAnomaliesJob } from "./anomaly-messages.ts";
+import type { FollowJob } from "./follow-messages.ts";
+import type { ApiPinAnswers, ApiPinJob } from "./api-pin-messages.ts";
+import type { PinAnswers, PinJob } from "./pin-messages.ts";
+import type { PropagationAnswers, PropagationJob } from "./propagation-messages.ts";
+import type { WebhookJob } from "./webhook-messages.ts";
 
 /** Puts one validated record in place of the current one of its name, if it is better. */
 export interface PutRecordJob {
@@ -9,6 +16,14 @@ export interface PutRecordJob {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly origin: RecordOrigin;
   readonly receivedAtMs: number;
+  readonly eolMs: number;
+  readonly expected?: ExpectedSequence | undefined;
+}
+
+/** Nothing was stored, because something else was expected. `bytes` are those of the stored record, if there is one. */
+export interface PutConflictAnswer {
+  readonly outcome: "conflict";
+  readonly bytes?: Uint8Array;
 }
 
 export interface PutRecordAnswer {
@@ -19,6 +34,7 @@ export interface PutRecordAnswer {
   readonly origin: RecordOrigin;
   readonly receivedAtMs: number;
   readonly checkedAtMs: number;
+  readonly replaced?: ReplacedRecord;
 }
 
 export interface ConfirmRecordsJob {
@@ -31,30 +47,29 @@ export interface Confirmation {
   readonly checkedAtMs: number;
 }
 
-export interface PinRootsJob {
-  readonly kind: "pin-roots";
-  readonly pins: readonly {
-    readonly multihash: Uint8Array<ArrayBuffer>;
-    readonly codec: number;
-    readonly cidVersion: number;
-    readonly recursive: boolean;
-    readonly name: string | null;
-    readonly source: PinSource;
-    readonly pinnedAtMs: number;
-    readonly blockBytes: number | null;
-  }[];
-}
-
 /**
  * What the store thread can be asked to do, each as one step of a transaction. A new kind is one more member here, its
  * answer below, and a case in `store-thread.ts`.
  */
-export type StoreJob = PutRecordJob | ConfirmRecordsJob | PinRootsJob;
+export type StoreJob =
+  | PutRecordJob
+  | ConfirmRecordsJob
+  | PinJob
+  | ApiPinJob
+  | AddAnomaliesJob
+  | AnnouncementJob
+  | FollowJob
+  | PropagationJob
+  | WebhookJob;
 
-interface StoreAnswers {
-  readonly "put-record": PutRecordAnswer;
+interface StoreAnswers extends PropagationAnswers, PinAnswers, ApiPinAnswers {
+  readonly "put-record": PutRecordAnswer | PutConflictAnswer;
   readonly "confirm-records": null;
-  readonly "pin-roots": null;
+  readonly "add-anomalies": null;
+  readonly announcement: null;
+  readonly "follow-names": null;
+  readonly "watch-webhooks": null;
+  readonly "remove-webhook-deliveries": null;
 }
 
 export type StoreAnswer = StoreAnswers[StoreJob["kind"]];

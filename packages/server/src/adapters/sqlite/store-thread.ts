@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { AnnouncementWriter } from "./announcement-writer.ts";
+import { AnomalyWriter } from "./anomaly-writer.ts";
+import { ApiPinWriter } from "./api-pin-writer.ts";
+import { FollowWriter } from "./follow-writer.ts";
 import { messageOf, openForWriting } from "./open-database.ts";
 import { OpenError } from "./open-error.ts";
 import { PinWriter } from "./pin-writer.ts";
+import { PropagationWriter } from "./propagation-writer.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type {
   FromStoreThread,
@@ -12,6 +17,7 @@ import type {
   StoreThreadOptions,
   ToStoreThread,
 } from "./store-messages.ts";
+import { WebhookWriter } from "./webhook-writer.ts";
 
 /** Keeps a commit short: the first job of a group waits for the whole group. */
 const GROUP_JOBS_MAX = 512;
@@ -32,7 +38,16 @@ function serve(options: StoreThreadOptions): void {
     return;
   }
   const { db, lock } = opened;
-  const writers: Writers = { records: new RecordWriter(db), pins: new PinWriter(db) };
+  const writers: Writers = {
+    records: new RecordWriter(db),
+    anomalies: new AnomalyWriter(db),
+    apiPins: new ApiPinWriter(db, new PinWriter(db)),
+    announcements: new AnnouncementWriter(db),
+    follows: new FollowWriter(db),
+    pins: new PinWriter(db),
+    propagations: new PropagationWriter(db),
+    webhooks: new WebhookWriter(db),
+  };
   port.on("message", (first: ToStoreThread) => {
     const { jobs, isLast } = drainMessages(first);
     if (jobs.length > 0) post(commitGroup(db, writers, jobs));
@@ -60,7 +75,13 @@ function drainMessages(first: ToStoreThread): { jobs: StoreJob[]; isLast: boolea
 
 interface Writers {
   readonly records: RecordWriter;
+  readonly anomalies: AnomalyWriter;
+  readonly announcements: AnnouncementWriter;
+  readonly follows: FollowWriter;
   readonly pins: PinWriter;
+  readonly apiPins: ApiPinWriter;
+  readonly webhooks: WebhookWriter;
+  readonly propagations: PropagationWriter;
 }
 
 function commitGroup(db: DatabaseSync, writers: Writers, jobs: readonly StoreJob[]): FromStoreThread {
@@ -76,14 +97,42 @@ function commitGroup(db: DatabaseSync, writers: Writers, jobs: readonly StoreJob
   }
 }
 
-function runJob({ records, pins }: Writers, job: StoreJob): StoreAnswer {
+function runJob(
+  { records, anomalies, apiPins, announcements, follows, pins, propagations, webhooks }: Writers,
+  job: StoreJob,
+): StoreAnswer {
   switch (job.kind) {
-    case "put-record":
-      return records.put(job);
+    case "put-record": {
+      const answer = records.put(job);
+      if (answer.outcome === "stored") propagations.noteStored(job);
+      return answer;
+    }
     case "confirm-records":
       return records.confirm(job);
-    case "pin-roots":
-      return pins.pin(job);
+    case "add-anomalies":
+      return anomalies.add(job);
+    case "announcement":
+      return announcements.run(job);
+    case "follow-names":
+      return follows.run(job);
+    case "add-pins":
+    case "release-pin":
+    case "settle-pins":
+    case "wake-pins":
+    case "set-pin-repository":
+      return pins.run(job);
+    case "add-api-pin":
+    case "remove-api-pin":
+    case "release-outlived-pins":
+      return apiPins.run(job);
+    case "watch-webhooks":
+    case "remove-webhook-deliveries":
+      return webhooks.run(job);
+    case "set-propagation-targets":
+    case "tend-propagations":
+    case "settle-propagations":
+    case "save-operation":
+      return propagations.run(job);
   }
 }
 

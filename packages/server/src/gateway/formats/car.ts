@@ -10,7 +10,7 @@ import { type AbsentPath, type ResolvedPath, resolvePath } from "../resolve-path
 import type { Retrieval } from "../retrieval.ts";
 import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
 import { walkShards } from "../sharded-directory.ts";
-import { wholeOrBegun } from "../streams.ts";
+import { StartedBody } from "../streams.ts";
 import { NOSNIFF, attachmentHeaders, targetHeaders, type Target } from "../target.ts";
 import { decodeDagPb, decodeUnixfsNode } from "../unixfs-node.ts";
 import { SeenBlocks, type Stop, type Visit, walkBlocks } from "../walk-blocks.ts";
@@ -51,7 +51,8 @@ export async function answerCar(target: Target): Promise<GatewayAnswer> {
   if (matchesEtag(request.ifNoneMatch, [etag])) return { status: 304, headers, body: undefined };
   if (request.method === "HEAD") return { status: 200, headers, body: undefined };
   const frames = framesOf(resolved, last, parameters, retrieval);
-  return { status: 200, headers, body: await wholeOrBegun(frames, retrieval.clock) };
+  const started = await StartedBody.of(frames);
+  return { status: 200, headers, body: await started.wholeOrStream(retrieval.clock) };
 }
 
 /** Weak: another order of equal blocks would be as good. Everything that changes the blocks is in it. */

@@ -8,7 +8,7 @@ import { readNode, type ResolvedPath } from "../resolve-path.ts";
 import type { Retrieval } from "../retrieval.ts";
 import { MEDIA_TYPE_BY_FORMAT } from "../select-format.ts";
 import { shardedEntries } from "../sharded-directory.ts";
-import { wholeOrBegun } from "../streams.ts";
+import { StartedBody } from "../streams.ts";
 import { tarEnd, tarHead, tarPadding } from "./tar-head.ts";
 import { NOSNIFF, attachmentHeaders, targetHeaders, type Target } from "../target.ts";
 import type { UnixfsNode } from "../unixfs-node.ts";
@@ -41,7 +41,8 @@ export async function answerTar(target: Target, { cid, roots }: ResolvedPath): P
   const node = await readNode(cid, retrieval);
   if (matchesEtag(request.ifNoneMatch, [headers.etag])) return { status: 304, headers, body: undefined };
   if (request.method === "HEAD") return { status: 200, headers, body: undefined };
-  const body = await wholeOrBegun(archive(name, node, retrieval), retrieval.clock);
+  const started = await StartedBody.of(archive(name, node, retrieval));
+  const body = await started.wholeOrStream(retrieval.clock);
   return { status: 200, headers, body };
 }
 

@@ -74,11 +74,14 @@ async function answerFile(target: Target, file: FileNode, facts: FileFacts): Pro
       etag: facts.etag,
       mtimeMs: file.mtimeMs,
       headers: { ...targetHeaders(target, facts.roots), ...dispositionOf(request) },
-      contentType: async (firstByte) =>
-        typeOfName(filename ?? facts.name) ?? (await typeOfContent(target, file, firstByte)),
+      contentType: async (firstByte, head) =>
+        typeOfName(filename ?? facts.name) ??
+        typeOfHead(file, firstByte, head) ??
+        (await typeOfContent(target, file, firstByte)),
       read: (range) => readFile(file, range, retrieval),
     },
     request,
+    retrieval.clock,
   );
 }
 
@@ -93,6 +96,13 @@ function dispositionOf(request: ContentRequest): Readonly<Record<string, string>
   return {
     "content-disposition": contentDisposition(isDownload(request) ? "attachment" : "inline", filename),
   };
+}
+
+/** Undefined when these are not the first bytes of the file, or too few of them to tell. */
+function typeOfHead(file: FileNode, firstByte: number, head: Uint8Array | undefined): string | undefined {
+  if (head === undefined || firstByte > 0 || head.byteLength < Math.min(SNIFF_BYTES, file.size))
+    return undefined;
+  return sniffType(head);
 }
 
 /** A range from the middle must not need the block at the beginning, which nobody may have: it is read only if it is held. */
@@ -125,6 +135,7 @@ function answerSymlink(
       },
     },
     target.request,
+    target.retrieval.clock,
   );
 }
 

@@ -2,22 +2,35 @@ import { HoldfastError } from "@holdfast/core";
 import type { FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import type { BlockStore } from "../../content/block-store.ts";
-import type { PinnedRoots, PinSource } from "../../content/pinned-roots.ts";
+import type { Vault } from "../../content/vault.ts";
+import type { PinSource } from "../../pins/pin.ts";
+import type { Pins } from "../../pins/pins.ts";
 import { systemClock } from "../../telemetry/clock.ts";
 import type { WritePolicy } from "../write-policy.ts";
 import type { UploadLimits } from "./add-upload.ts";
 
+export interface AddedContent {
+  readonly roots: readonly CID[];
+  /** Of the blocks that are new here. */
+  readonly cids: readonly CID[];
+  /** The roots are pins: whatever else is to be done for them is the queue's matter. */
+  readonly isPinned: boolean;
+}
+
 /** What every route that takes content in needs. */
 export interface WriteParts {
   /** Where all of it goes, pinned or not: a 200 means durable. */
-  readonly vault: BlockStore;
-  readonly pinnedRoots: Pick<PinnedRoots, "add">;
+  readonly vault: Pick<Vault, "begin" | "assertRoom" | "has" | "bytesMax">;
+  readonly pins: Pick<Pins, "add">;
   readonly writePolicy: Pick<WritePolicy, "assertMayWrite">;
   /** Shared by all of these routes. Absent: the route has its own. */
   readonly slots?: UploadSlots;
   /** Told what is durable now, before the client is; must not throw or wait. */
-  readonly onAdded?: (added: { readonly roots: readonly CID[]; readonly cids: readonly CID[] }) => void;
+  readonly onAdded?: (added: AddedContent) => void;
 }
+
+/** The parts while one write is under way: what it puts or finds in the vault stays there until it has ended. */
+export type OpenWrite<Parts extends WriteParts> = Omit<Parts, "vault"> & { readonly vault: BlockStore };
 
 export interface WriteLimits extends UploadLimits {
   /** Uploads at once; one more is refused with 503. */
@@ -57,30 +70,32 @@ export class UploadSlots {
   }
 }
 
-/** Runs a write when the policy and the slots admit it, both before the body is read. */
-export function createWriteDoor(parts: WriteParts, limits: Pick<WriteLimits, "uploadsMax">) {
+/**
+ * Runs a write when the policy, the vault and the slots admit it, all before the body is read. Whatever the write depends on
+ * has to be committed when it settles.
+ */
+export function createWriteDoor<Parts extends WriteParts>(
+  parts: Parts,
+  limits: Pick<WriteLimits, "uploadsMax">,
+) {
   const slots = parts.slots ?? new UploadSlots(limits);
-  return async <T>(request: FastifyRequest, work: () => Promise<T>): Promise<T> => {
+  return async <T>(request: FastifyRequest, work: (parts: OpenWrite<Parts>) => Promise<T>): Promise<T> => {
     parts.writePolicy.assertMayWrite(request.headers.authorization);
-    return slots.use(work);
+    parts.vault.assertRoom(Number(request.headers["content-length"] ?? 0));
+    return slots.use(async () => {
+      using vault = parts.vault.begin();
+      return await work({ ...parts, vault });
+    });
   };
 }
 
-/** Pins these roots with all that is below them. */
+/** Pins these roots with all that is below them, all of which is in the vault. Committed when it settles. */
 export async function pinRoots(
-  parts: Pick<WriteParts, "pinnedRoots">,
+  parts: Pick<WriteParts, "pins">,
   roots: readonly CID[],
   pin: { readonly source: PinSource; readonly name?: string | undefined },
 ): Promise<void> {
-  const { source, name } = pin;
-  const pinnedAtMs = systemClock.nowMs();
-  await parts.pinnedRoots.add(
-    roots.map((root) => ({
-      root,
-      recursive: true,
-      name: name === "" ? undefined : name,
-      source,
-      pinnedAtMs,
-    })),
-  );
+  const name = pin.name === "" ? undefined : pin.name;
+  const claim = { source: pin.source, holder: "", name, createdAtMs: systemClock.nowMs() };
+  await parts.pins.add(roots.map((root) => ({ root, recursive: true, claim, isStored: true })));
 }

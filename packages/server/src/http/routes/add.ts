@@ -5,6 +5,7 @@ import { parseAddOptions } from "../../content/add-options.ts";
 import {
   createWriteDoor,
   DEFAULT_WRITE_LIMITS,
+  type OpenWrite,
   pinRoots,
   type WriteLimits,
   type WriteParts,
@@ -20,14 +21,14 @@ export function addRoutes(parts: WriteParts, limits: Partial<WriteLimits> = {}) 
   const enter = createWriteDoor(parts, all);
   return (app: FastifyInstance): void => {
     app.post("/api/v0/add", async (request, reply) => {
-      await enter(request, () => answerAdd(parts, all, request, reply));
+      await enter(request, (open) => answerAdd(open, all, request, reply));
       return reply;
     });
   };
 }
 
 async function answerAdd(
-  parts: WriteParts,
+  parts: OpenWrite<WriteParts>,
   limits: UploadLimits,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -43,7 +44,7 @@ async function answerAdd(
     });
     if (!options.onlyHash) {
       if (options.pin) await pinRoots(parts, added.roots, { source: "add", name: options.pinName });
-      parts.onAdded?.(added);
+      parts.onAdded?.({ ...added, isPinned: options.pin });
     }
     // As bytes: to text the framework would add a charset to the type.
     const body = Buffer.from(added.entries.map(lineOf).join(""));

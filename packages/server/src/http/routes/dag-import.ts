@@ -9,6 +9,7 @@ import { closeSignal, queryFlag, queryText } from "../request-facts.ts";
 import {
   createWriteDoor,
   DEFAULT_WRITE_LIMITS,
+  type OpenWrite,
   pinRoots,
   type WriteLimits,
   type WriteParts,
@@ -32,14 +33,14 @@ export function dagImportRoute(parts: DagImportParts, limits: Partial<WriteLimit
   const enter = createWriteDoor(parts, all);
   return (app: FastifyInstance): void => {
     app.post("/api/v0/dag/import", async (request, reply) => {
-      await enter(request, () => answer(parts, all, request, reply));
+      await enter(request, (open) => answer(open, all, request, reply));
       return reply;
     });
   };
 }
 
 async function answer(
-  parts: DagImportParts,
+  parts: OpenWrite<DagImportParts>,
   limits: WriteLimits,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -52,7 +53,7 @@ async function answer(
   const upload = new Upload(request.raw, limits, "path");
   const { vault, onAdded } = parts;
   const cars = new CarImport(
-    { vault, onStored: (cids) => onAdded?.({ roots: [], cids }) },
+    { vault, onStored: (cids) => onAdded?.({ roots: [], cids, isPinned: false }) },
     { blockBytesMax },
   );
   try {
@@ -77,7 +78,7 @@ function isInvalidCar(err: unknown): err is Error {
 
 /** Pins the roots whose DAGs are complete. @returns a line for each root. */
 async function pin(
-  parts: DagImportParts,
+  parts: OpenWrite<DagImportParts>,
   roots: readonly CID[],
   { signal, name }: { readonly signal: AbortSignal; readonly name: string | undefined },
 ): Promise<Readonly<Record<string, unknown>>[]> {
@@ -91,6 +92,6 @@ async function pin(
     lines.push({ Root: { Cid: { "/": root.toString() }, PinErrorMsg: problem ?? "" } });
   }
   await pinRoots(parts, complete, { source: "dag-import", name });
-  parts.onAdded?.({ roots: complete, cids: [] });
+  parts.onAdded?.({ roots: complete, cids: [], isPinned: true });
   return lines;
 }

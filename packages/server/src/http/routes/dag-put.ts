@@ -9,6 +9,7 @@ import { queryFlag, queryText } from "../request-facts.ts";
 import {
   createWriteDoor,
   DEFAULT_WRITE_LIMITS,
+  type OpenWrite,
   pinRoots,
   type WriteLimits,
   type WriteParts,
@@ -35,14 +36,14 @@ export function dagPutRoute(parts: WriteParts, limits: Partial<WriteLimits> = {}
   const enter = createWriteDoor(parts, all);
   return (app: FastifyInstance): void => {
     app.post("/api/v0/dag/put", async (request, reply) => {
-      await enter(request, () => answer(parts, all, request, reply));
+      await enter(request, (open) => answer(open, all, request, reply));
       return reply;
     });
   };
 }
 
 async function answer(
-  parts: WriteParts,
+  parts: OpenWrite<WriteParts>,
   limits: WriteLimits,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -62,7 +63,7 @@ async function answer(
     throw err;
   }
   if (pins) await pinRoots(parts, blocks.cids, { source: "dag-put", name });
-  parts.onAdded?.({ roots: blocks.cids, cids: blocks.cids });
+  parts.onAdded?.({ roots: blocks.cids, cids: blocks.cids, isPinned: pins });
   sendJsonLines(
     reply,
     blocks.cids.map((cid) => ({ Cid: { "/": cid.toString() } })),

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { PinnedRoots } from "../../content/pinned-roots.ts";
+import type { Pins } from "../../pins/pins.ts";
 import type { BlockReader } from "../../gateway/block-reader.ts";
 import { addRoutes } from "./add.ts";
 import { DEFAULT_WRITE_LIMITS, UploadSlots, type WriteLimits, type WriteParts } from "./add-parts.ts";
@@ -14,9 +14,9 @@ import { sidecarBlobRoute, type SidecarBlobParts } from "./sidecar-blob.ts";
 import { sidecarCacheStatsRoute, type SidecarCacheStatsParts } from "./sidecar-cache-stats.ts";
 import { type SidecarSubmitLimits, sidecarSubmitRoute } from "./sidecar-submit.ts";
 
-export interface ContentRpcParts extends Omit<WriteParts, "slots" | "pinnedRoots"> {
+export interface ContentRpcParts extends Omit<WriteParts, "slots" | "pins"> {
   readonly blocks: BlockReader & SidecarBlobParts["held"];
-  readonly pinnedRoots: Pick<PinnedRoots, "add" | "get" | "totals">;
+  readonly pins: Pick<Pins, "add" | "isPinned" | "view" | "waitFor" | "totals">;
   readonly metrics: SidecarCacheStatsParts["metrics"];
 }
 

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ContentRouting, RoutedPeer } from "../../content/content-routing.ts";
 import type { Clock } from "../../telemetry/clock.ts";
 import { sendJsonLine } from "../json-line.ts";
-import { closeSignal, queryText } from "../request-facts.ts";
+import { closeSignal, isFromHoldfast, queryText } from "../request-facts.ts";
 import { filterPeer, type PeerFilters, readPeerFilters } from "./peer-filters.ts";
 
 const JSON_TYPE = "application/json";
@@ -23,6 +23,8 @@ const EMPTY_CACHE_CONTROL = "public, max-age=15";
 export interface DelegatedRoutingParts {
   /** Absent when the node has no network: nobody is known then. */
   readonly contentRouting: ContentRouting | undefined;
+  /** Asked for another Holdfast, which asks its routers itself: without ours, or the question could go round. Default: the same. */
+  readonly nearRouting?: ContentRouting | undefined;
   readonly clock: Clock;
 }
 
@@ -55,7 +57,7 @@ type Find = (
 ) => AsyncIterable<RoutedPeer>;
 
 async function answer(
-  { contentRouting, clock }: DelegatedRoutingParts,
+  parts: DelegatedRoutingParts,
   request: FastifyRequest,
   reply: FastifyReply,
   member: "Providers" | "Peers",
@@ -70,6 +72,8 @@ async function answer(
   // Filters leave some out: more have to be looked at to find as many.
   const isFiltered = filters.addrs.length > 0 || filters.protocols.length > 0;
   const options = { limit: isFiltered ? NDJSON_PEERS_MAX : limit, signal };
+  const contentRouting =
+    "nearRouting" in parts && isFromHoldfast(request) ? parts.nearRouting : parts.contentRouting;
   const found = contentRouting === undefined ? none() : find(contentRouting, options);
   const peers = formatted(found, filters, limit);
   const first = await peers.next();
@@ -77,7 +81,7 @@ async function answer(
     "Content-Type": type,
     Vary: "Accept",
     "Cache-Control": first.done === true ? EMPTY_CACHE_CONTROL : FOUND_CACHE_CONTROL,
-    "Last-Modified": new Date(clock.nowMs()).toUTCString(),
+    "Last-Modified": new Date(parts.clock.nowMs()).toUTCString(),
   });
   if (isStream) return reply.send(Readable.from(lines(first, peers), { objectMode: false }));
   const list: unknown[] = [];

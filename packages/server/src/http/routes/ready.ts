@@ -1,10 +1,14 @@
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../../telemetry/clock.ts";
 import type { BackendStatus } from "../backend-status.ts";
+import { type VaultRoom, vaultForm } from "../vault-form.ts";
 
 export interface ReadyParts {
   readonly recordStore: { count(): number };
   readonly backend: BackendStatus;
+  /** What was found at the backend that may lose data: no reason to take the node out of service. */
+  readonly warnings?: () => readonly object[];
+  readonly vault?: VaultRoom | undefined;
   readonly clock: Clock;
 }
 
@@ -22,17 +26,24 @@ export function readyRoute(parts: ReadyParts, isDraining: () => boolean) {
         ...(isDraining() ? ["shutting down"] : []),
         ...(store.ok ? [] : ["the record store cannot be read"]),
         ...(backend.state === "running" ? [] : [`the backend is ${backend.state}`]),
+        ...(parts.vault?.isFull === true ? ["the vault is full: writes are refused"] : []),
       ];
       const status = isReady ? (reasons.length === 0 ? "ready" : "degraded") : "not-ready";
       const sinceS = Math.max(0, Math.floor((parts.clock.nowMs() - backend.sinceMs) / 1000));
       const checks = {
         store,
-        backend: { state: backend.state, since_seconds: sinceS, peers: backend.peers },
+        ...(parts.vault === undefined ? {} : { vault: vaultForm(parts.vault) }),
+        backend: {
+          state: backend.state,
+          since_seconds: sinceS,
+          peers: backend.peers,
+          ...(backend.version === undefined ? {} : { version: backend.version }),
+        },
       };
       void reply
         .code(isReady ? 200 : 503)
         .header("Cache-Control", "no-store")
-        .send({ status, reasons, checks });
+        .send({ status, reasons, warnings: parts.warnings?.() ?? [], checks });
     });
   };
 }

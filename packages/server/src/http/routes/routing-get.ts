@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Records } from "../../records/records.ts";
+import type { Records, Resolution } from "../../records/records.ts";
 import type { Clock } from "../../telemetry/clock.ts";
+import { lookupTiming, withMissTiming } from "../lookup-timing.ts";
 import {
   factsOf,
   headersByName,
@@ -39,7 +40,15 @@ async function answer(
   const name = nameArg(request);
   const askFirst = wantsFresh(request);
   const signal = closeSignal(reply.raw);
-  const resolution = await records.resolve(name, { signal, ask: askFirst ? "first" : "if-absent" });
+  const startedAtMs = clock.nowMs();
+  let resolution: Resolution;
+  try {
+    resolution = await records.resolve(name, { signal, ask: askFirst ? "first" : "if-absent" });
+  } catch (err) {
+    throw withMissTiming(err, clock.nowMs() - startedAtMs);
+  }
+  const timing = lookupTiming(resolution, clock.nowMs() - startedAtMs);
+  if (timing !== undefined) reply.header("Server-Timing", timing);
   const body = routingGetBody(resolution.stored.record.bytes);
   const headers = headersByName(routingGetHeaders(factsOf(resolution, clock.nowMs(), askFirst), body));
   if (isNoneMatch(request.headers["if-none-match"], signatureTag(resolution.stored))) {

@@ -4,9 +4,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { StoredRecord } from "../../records/record-store.ts";
 import type { Records } from "../../records/records.ts";
 import type { Clock } from "../../telemetry/clock.ts";
+import { acknowledge, type AckParts, ackLevelOf } from "../ack.ts";
 import { putRecord, type PutRecordParts } from "../put-record.ts";
 import { factsOf, headersByName, isNoneMatch, recordHeaders } from "../record-headers.ts";
-import { closeSignal, wantsFresh } from "../request-facts.ts";
+import { lookupTiming, missTiming } from "../lookup-timing.ts";
+import { closeSignal, isFromHoldfast, wantsFresh } from "../request-facts.ts";
 
 const RECORD_TYPE = "application/vnd.ipfs.ipns-record";
 const DEFAULT_TTL_S = 60;
@@ -20,8 +22,8 @@ const NEGATIVE_CACHE_CONTROL = "public, max-age=15";
 /** The last instant that an HTTP date can say. */
 const HTTP_DATE_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-export interface RoutingV1IpnsParts extends PutRecordParts {
-  readonly records: Pick<Records, "resolve" | "publish">;
+export interface RoutingV1IpnsParts extends PutRecordParts, AckParts {
+  readonly records: Pick<Records, "resolve" | "publish" | "isLookedUp">;
   readonly clock: Clock;
 }
 
@@ -43,7 +45,9 @@ export function routingV1IpnsRoutes(parts: RoutingV1IpnsParts) {
       if (!(request.headers["content-type"] ?? "").includes(RECORD_TYPE)) {
         throw new HoldfastError("NOT_ACCEPTABLE", `the body has to be ${RECORD_TYPE}`);
       }
+      const level = ackLevelOf(request);
       await putRecord(parts, request, name);
+      await acknowledge(parts, name, { level, reply });
       return reply.code(200).header("Cache-Control", "no-store").send();
     });
   };
@@ -59,11 +63,16 @@ async function get(
   assertAccepts(request.headers.accept);
   const askFirst = wantsFresh(request);
   const signal = closeSignal(reply.raw);
+  const startedAtMs = clock.nowMs();
+  // It gets what is held, or two nodes that have each other as routers would wait for each other.
+  const isOurOwn = isFromHoldfast(request) && records.isLookedUp(name);
   reply.header("Vary", "Accept");
   try {
-    const resolution = await records.resolve(name, { signal, ask: askFirst ? "first" : "if-absent" });
+    const ask = askFirst ? "first" : "if-absent";
+    const resolution = await records.resolve(name, { signal, ask: isOurOwn ? "never" : ask });
     const { stored } = resolution;
     const nowMs = clock.nowMs();
+    setTiming(reply, lookupTiming(resolution, nowMs - startedAtMs));
     const tag = `"${createHash("sha256").update(stored.record.bytes).digest("hex").slice(0, 32)}"`;
     reply.header("ETag", tag).header("Cache-Control", cacheControlOf(stored, nowMs));
     reply.headers(headersByName(recordHeaders(factsOf(resolution, nowMs, askFirst))));
@@ -77,13 +86,20 @@ async function get(
     return await reply.send(Buffer.from(stored.record.bytes));
   } catch (err) {
     if (!isHoldfastError(err) || err.code !== "RECORD_NOT_FOUND") throw err;
-    reply.header("Cache-Control", NEGATIVE_CACHE_CONTROL).header("Content-Type", "text/plain; charset=utf-8");
+    setTiming(reply, missTiming(err, clock.nowMs() - startedAtMs));
+    reply
+      .header("Cache-Control", isOurOwn ? "no-store" : NEGATIVE_CACHE_CONTROL)
+      .header("Content-Type", "text/plain; charset=utf-8");
     return reply.code(200).send("delegate error: routing: not found\n");
   }
 }
 
 function nameOf(request: FastifyRequest): IpnsName {
   return parseIpnsName((request.params as { readonly name: string }).name);
+}
+
+function setTiming(reply: FastifyReply, timing: string | undefined): void {
+  if (timing !== undefined) reply.header("Server-Timing", timing);
 }
 
 /** Liberal: no `Accept` means anything. */

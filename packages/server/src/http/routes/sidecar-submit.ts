@@ -2,13 +2,19 @@ import { type ErrorCode, HoldfastError, isHoldfastError, parseCid } from "@holdf
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import { IDENTITY_CODE, isBlockOf, isHashSupported } from "../../content/block-hash.ts";
-import type { PinnedRoots } from "../../content/pinned-roots.ts";
+import type { Pins } from "../../pins/pins.ts";
 import { systemClock } from "../../telemetry/clock.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { ByteBudget, readRawBody } from "../raw-body.ts";
 import { errorToResponse, STATUS_BY_CODE } from "../error-to-response.ts";
 import { queryText } from "../request-facts.ts";
-import { createWriteDoor, DEFAULT_WRITE_LIMITS, type WriteLimits, type WriteParts } from "./add-parts.ts";
+import {
+  createWriteDoor,
+  DEFAULT_WRITE_LIMITS,
+  type OpenWrite,
+  type WriteLimits,
+  type WriteParts,
+} from "./add-parts.ts";
 
 /** As the reference system: a submitted block may be larger than what peers exchange. */
 const SUBMIT_BYTES_MAX = 32 * 1024 * 1024;
@@ -16,8 +22,8 @@ const SUBMIT_BYTES_MAX = 32 * 1024 * 1024;
 /** For the bodies of all submits under way: each is in memory as a whole before it can be hashed. */
 const BODIES_BYTES_MAX = 8 * SUBMIT_BYTES_MAX;
 
-export interface SidecarSubmitParts extends Omit<WriteParts, "pinnedRoots"> {
-  readonly pinnedRoots: Pick<PinnedRoots, "add" | "get">;
+export interface SidecarSubmitParts extends Omit<WriteParts, "pins"> {
+  readonly pins: Pick<Pins, "add" | "isPinned">;
   readonly held: { isHeld(cid: CID): Promise<boolean> };
   readonly metrics: Pick<Metrics, "sidecar">;
 }
@@ -27,15 +33,15 @@ export interface SidecarSubmitLimits extends Pick<WriteLimits, "uploadsMax" | "s
 }
 
 /**
- * `accepted`: new here. `already_present`: it was held, but nothing kept it. `already_confirmed`: it was in the vault, as a
- * pinned root. After each of them it is in the vault, pinned.
+ * `accepted`: new here. `already_present`: it was held, but the backend had not confirmed a pin of it (R20).
+ * `already_confirmed`: it had. After each of them it is in the vault, and has a pin.
  */
 type Outcome = "accepted" | "already_present" | "already_confirmed";
 
 const DETAIL_BY_OUTCOME: Readonly<Record<Outcome, string>> = {
-  accepted: "stored and pinned",
-  already_present: "was held here, is pinned now",
-  already_confirmed: "is pinned here",
+  accepted: "stored, and to be pinned",
+  already_present: "was held here, is to be pinned",
+  already_confirmed: "is pinned",
 };
 
 /** The words of the reference system; other refusals are called by their code. */
@@ -47,8 +53,8 @@ const REFUSAL_BY_CODE: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 /**
- * `POST /sidecar/submit?cid=`: the body is the block of this CID. 200 only when it is durable in the vault and pinned as one
- * block: what it links to may never come. Every answer is `{ok,outcome,detail,cid,bytes}`.
+ * `POST /sidecar/submit?cid=`: the body is the block of this CID. 200 only when it is durable in the vault with a pin as one
+ * block (what it links to may never come): it stays there until the backend has confirmed that. Every answer is `{ok,outcome,detail,cid,bytes}`.
  *
  * @see protocols.md §0 "sidecar/submit"
  */
@@ -59,11 +65,11 @@ export function sidecarSubmitRoute(parts: SidecarSubmitParts, limits: Partial<Si
   return (app: FastifyInstance): void => {
     app.post("/sidecar/submit", async (request, reply) => {
       try {
-        return await enter(request, async () => {
+        return await enter(request, async (open) => {
           const cid = submittedCid(request);
           const bytesMax = SUBMIT_BYTES_MAX;
           using body = await readRawBody(request.raw, { bytesMax, stallMsMax, budget: bodies });
-          const outcome = await submit(parts, cid, body.bytes);
+          const outcome = await submit(open, cid, body.bytes);
           return sendResult(reply, {
             ok: true,
             outcome,
@@ -101,30 +107,27 @@ function submittedCid(request: FastifyRequest): CID {
 }
 
 async function submit(
-  { vault, pinnedRoots, held, metrics, onAdded }: SidecarSubmitParts,
+  { vault, pins, held, metrics, onAdded }: OpenWrite<SidecarSubmitParts>,
   cid: CID,
   bytes: Uint8Array,
 ): Promise<Outcome> {
   // Before anything else (R19): from here on the bytes are the block, whoever sent them.
   if (!isBlockOf(cid, bytes))
     throw new HoldfastError("INVALID_ARGUMENT", "the body does not hash to this CID");
-  const isPinned = pinnedRoots.get(cid) !== undefined && (await vault.has(cid));
-  const outcome = isPinned ? "already_confirmed" : (await held.isHeld(cid)) ? "already_present" : "accepted";
+  const isConfirmed = await pins.isPinned(cid);
+  const outcome = isConfirmed
+    ? "already_confirmed"
+    : (await held.isHeld(cid))
+      ? "already_present"
+      : "accepted";
   // Always: `has` goes by the name only, a corrupt copy is repaired here, and a cache keeps nothing (R20).
   await vault.put([{ cid, bytes }]);
-  await pinnedRoots.add([
-    {
-      root: cid,
-      recursive: false,
-      name: undefined,
-      source: "sidecar",
-      pinnedAtMs: systemClock.nowMs(),
-      blockBytes: bytes.byteLength,
-    },
-  ]);
+  const claim = { source: "sidecar", holder: "", name: undefined, createdAtMs: systemClock.nowMs() } as const;
+  const blockBytes = bytes.byteLength;
+  await pins.add([{ root: cid, recursive: false, claim, isStored: true, blockBytes }]);
   if (outcome === "accepted") metrics.sidecar.submitsAccepted++;
   else metrics.sidecar.submitsKnown++;
-  if (outcome !== "already_confirmed") onAdded?.({ roots: [cid], cids: [cid] });
+  if (outcome !== "already_confirmed") onAdded?.({ roots: [cid], cids: [cid], isPinned: true });
   return outcome;
 }
 
