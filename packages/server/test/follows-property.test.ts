@@ -224,7 +224,7 @@ class Run {
           return write(() => pins.release(root, claim));
         },
         get: (root) => pins.get(root),
-        claims: (root) => pins.claims(root),
+        claim: (...args) => pins.claim(...args),
         isPinned: (root) => pins.isPinned(root),
         onPinned: (listener) => pins.onPinned(listener),
         view: (root) => pins.view(root),

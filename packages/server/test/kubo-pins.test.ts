@@ -6,7 +6,8 @@ import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import type { Block } from "../src/content/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
-import { dagCborBlock } from "./support/cars.ts";
+import { carOf, dagCborBlock } from "./support/cars.ts";
+import { createPins, requestOf } from "./support/create-pins.ts";
 import { collect, within } from "./support/start-embedded.ts";
 import { canLimitDisk, type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 
@@ -99,6 +100,31 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
     expect(await pinner.isPinned(root.cid, deep())).toBe(false);
     await pinner.pin(root.cid, deep());
     await holds(kubo, blocks);
+  });
+
+  test("R33: what an operator has pinned stays when nobody claims it here any more, and what we pinned goes", async () => {
+    await using kubo = await startKubo({ label: "operator" });
+    const { pinner, vault, backend } = await inFrontOf(kubo);
+    const isBackendUp = (): boolean => backend.status().state === "running";
+    const timers = systemClock;
+    const { pins } = createPins({ parts: { pinner, isBackendUp, clock: systemClock, timers } });
+    const [theirs, direct, ours] = [blockOf(randomBytes(100)), largeDag(1).root, blockOf(randomBytes(100))];
+    await vault.put([theirs, direct, ours]);
+    const leaves = largeDag(1).blocks.slice(1);
+    await vault.put(leaves);
+    await kubo.rpc("dag/import?pin-roots=false", { bytes: carOf([theirs.cid], [theirs, direct, ...leaves]) });
+    await kubo.rpc(`pin/add?arg=${theirs.cid.toString()}`);
+    await kubo.rpc(`pin/add?arg=${direct.cid.toString()}&recursive=false`);
+    pins.start();
+    for (const { cid } of [theirs, direct, ours]) {
+      await pins.add([requestOf(cid, { isStored: true })]);
+      await pins.waitFor(cid, "pinned", within(20_000));
+      expect(await pinner.isPinned(cid, deep())).toBe(true);
+      await pins.release(cid, { source: "add", holder: "" });
+    }
+    await vi.waitFor(async () => expect(await pinner.isPinned(ours.cid, deep())).toBe(false), 10_000);
+    await vi.waitFor(() => expect(pins.totals()).toEqual([]), 10_000);
+    for (const { cid } of [theirs, direct]) expect(await pinner.isPinned(cid, deep())).toBe(true);
   });
 
   test("a name goes along, as much of it as Kubo takes", async () => {

@@ -47,7 +47,7 @@ async function startList(
   const pinsPort: PinListParts["pins"] = {
     add: (requests) => pins.add(requests),
     release: (root, claim) => pins.release(root, claim),
-    claims: (root) => pins.claims(root),
+    claim: (...args) => pins.claim(...args),
     ...pinsPart(room),
   };
   const reader =

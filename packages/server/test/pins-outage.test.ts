@@ -35,7 +35,7 @@ interface World {
   readonly metrics: Metrics;
   /** Of those in this state. */
   readonly count: (...states: readonly string[]) => number;
-  /** So long an attempt takes, unless this says otherwise. */
+  /** What an attempt does; undefined: it takes 50 ms and succeeds. */
   script: PinScript | undefined;
 }
 

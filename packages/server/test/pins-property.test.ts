@@ -108,20 +108,22 @@ class World {
     }
   }
 
-  expectWhatIsClaimed(): void {
+  /** What is not as it is claimed. */
+  problems(): readonly string[] {
     const { pins, store } = this.room;
-    for (const one of roots) {
+    const problems = roots.flatMap((one) => {
       const pin = pins.get(one);
       const held = this.pinner.held.get(pinKeyOf(one));
       const isOperators = this.#operators.has(pinKeyOf(one));
-      if (pin !== undefined) {
-        expect(pin.state).toBe("pinned");
-        expect(held?.recursive === true || (held !== undefined && !pin.recursive)).toBe(true);
-      }
-      expect(held !== undefined).toBe(pin !== undefined || isOperators);
-      if (held !== undefined) expect(held.isOurs).toBe(!isOperators);
-    }
-    expect(store.totals().filter(({ state }) => state !== "pinned")).toEqual([]);
+      const facts = `${one.toString()}: ${JSON.stringify({ pin, held, isOperators })}`;
+      const isKept = held !== undefined && (held.recursive || pin?.recursive !== true);
+      const isRight =
+        pin === undefined ? (held !== undefined) === isOperators : pin.state === "pinned" && isKept;
+      const isWhose = held === undefined || held.isOurs !== isOperators;
+      return isRight && isWhose ? [] : [facts];
+    });
+    const open = store.totals().filter(({ state }) => state !== "pinned");
+    return [...problems, ...open.map(({ state, pins: count }) => `${count} ${state}`)];
   }
 
   /** Kubo has no owners: who pins what we are pinning, have or are about to end shares it. */
@@ -151,7 +153,7 @@ test("R33: however wishes, releases, attempts and failures interleave, the repos
       const world = new World();
       for (const one of steps) await world.run(one);
       await world.settle();
-      world.expectWhatIsClaimed();
+      expect(world.problems()).toEqual([]);
       await world.room.pins[Symbol.asyncDispose]();
     }),
     {

@@ -339,7 +339,7 @@ function withAdd({ pinRoom: { pins } }: TestFollows, add: TestFollows["pinRoom"]
     add,
     release: pins.release.bind(pins),
     get: pins.get.bind(pins),
-    claims: pins.claims.bind(pins),
+    claim: pins.claim.bind(pins),
     isPinned: pins.isPinned.bind(pins),
     onPinned: pins.onPinned.bind(pins),
     view: pins.view.bind(pins),

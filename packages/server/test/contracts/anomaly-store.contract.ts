@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { IpnsName } from "@holdfast/core";
-import type { AnomalyKind, AnomalyNote, AnomalyStore } from "../../src/records/anomaly-store.ts";
+import type { AnomalyKind, AnomalyNote, AnomalyStore } from "../../src/records/anomalies/anomaly-store.ts";
 import { createTestName } from "../support/records.ts";
 
 export interface OpenedAnomalyStore extends AsyncDisposable {

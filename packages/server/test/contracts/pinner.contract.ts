@@ -189,7 +189,7 @@ export function pinnerContract(label: string, create: () => Promise<PinnerUnderT
         await subject.release(root.cid);
         await subject.pinner.unpin(root.cid, { signal });
       }
-      await expect(pin(unknownCid())).rejects.toThrow();
+      await expect(pin(unknownCid())).rejects.toMatchObject({ code: "CONTENT_NOT_FOUND" });
       expect(absent).toHaveLength(3);
     });
 

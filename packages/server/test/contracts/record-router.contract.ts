@@ -1,6 +1,6 @@
 import type { IpnsName } from "@holdfast/core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import { createTestName, makeRecord } from "../support/records.ts";
 
 export interface RouterUnderTest extends AsyncDisposable {

@@ -83,7 +83,7 @@ export class SteppedPinner implements Pinner {
   }
 
   async *listPinned({ recursive }: { readonly recursive: boolean }): AsyncGenerator<CID> {
-    for (const pin of [...this.held.values()]) if (pin.recursive === recursive) yield pin.root;
+    for (const pin of this.held.values()) if (pin.recursive === recursive) yield pin.root;
   }
 
   #gate(key: string, signal?: AbortSignal): Promise<void> {

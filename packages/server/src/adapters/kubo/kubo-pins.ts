@@ -11,6 +11,7 @@ import {
   cidOfLine,
   isPinAddEnd,
   isPinIn,
+  isPinRemoved,
   pinFailureOf,
   pinNameOf,
   pinProblemIn,
@@ -93,11 +94,14 @@ export class KuboPins implements Pinner {
     for (const cid of sameDagAs(root)) {
       // For a CID it has one of either kind at most, and takes either away for a recursive one.
       const query = { arg: cid.toString(), recursive: "true" };
+      const call = { kind: "pin", command: "pin/rm", query, ...LOOK_BOUNDS } as const;
       try {
-        await this.#parts.rpc.bytes({ kind: "pin", command: "pin/rm", query, ...LOOK_BOUNDS }, { signal });
+        if (isPinRemoved(await this.#parts.rpc.bytes(call, { signal }))) continue;
       } catch (err) {
-        if (!(err instanceof KuboRefusal) || !/not pinned/.test(err.words)) throw pinFailureOf(err);
+        if (err instanceof KuboRefusal && /not pinned/.test(err.words)) continue;
+        throw pinFailureOf(err);
       }
+      throw new HoldfastError("BACKEND_UNAVAILABLE", "this is not how Kubo answers pin/rm");
     }
   }
 

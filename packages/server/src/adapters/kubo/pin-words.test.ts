@@ -7,6 +7,7 @@ import {
   cidOfLine,
   isPinAddEnd,
   isPinIn,
+  isPinRemoved,
   pinFailureOf,
   pinNameOf,
   pinProblemIn,
@@ -42,9 +43,12 @@ describe("what Kubo says of pins", () => {
         expect(typeof isPinAddEnd(object)).toBe("boolean");
         const answer = new TextEncoder().encode(JSON.stringify(object) ?? "");
         expect(isPinIn(answer, CID_V0)).toBe(false);
+        expect(typeof isPinRemoved(answer)).toBe("boolean");
       }),
     );
     expect(isPinIn(Uint8Array.of(0xff, 0x7b), CID_V0)).toBe(false);
+    expect(isPinRemoved(Uint8Array.of(0xff, 0x7b))).toBe(false);
+    expect(isPinRemoved(new TextEncoder().encode('{"Pins":["X"]}'))).toBe(true);
   });
 
   it("has one CID on each line of a list, or is refused", () => {

@@ -71,15 +71,13 @@ export function isPinAddEnd(object: unknown): boolean {
 
 /** Whether this answer of `pin/ls` about one CID has it. */
 export function isPinIn(answer: Uint8Array, cid: CID): boolean {
-  let object: unknown;
-  try {
-    object = JSON.parse(new TextDecoder().decode(answer));
-  } catch {
-    // Some other server's page.
-    return false;
-  }
-  const keys = fieldOf(object, "Keys");
+  const keys = fieldOf(jsonOf(answer), "Keys");
   return typeof keys === "object" && keys !== null && Object.hasOwn(keys, cid.toString());
+}
+
+/** Whether this answer of `pin/rm` says that a pin was ended. */
+export function isPinRemoved(answer: Uint8Array): boolean {
+  return isPinAddEnd(jsonOf(answer));
 }
 
 /** @throws HoldfastError `BACKEND_UNAVAILABLE` when the line of a list is no CID. */
@@ -88,6 +86,15 @@ export function cidOfLine(line: string): CID {
     return CID.parse(line);
   } catch (err) {
     throw new HoldfastError("BACKEND_UNAVAILABLE", "this is not how Kubo lists its pins", { cause: err });
+  }
+}
+
+/** Undefined for some other server's page. */
+function jsonOf(answer: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(answer)) as unknown;
+  } catch {
+    return undefined;
   }
 }
 
