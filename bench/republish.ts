@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ipnsNameOfMultihash, type IpnsName } from "@holdfast/core";
-import { RECORD_LIFETIME_MS } from "../packages/server/src/records/keep-alive-times.ts";
+import { RECORD_LIFETIME_MS } from "../packages/server/src/records/keep-alive/keep-alive-times.ts";
 import { FakeDht } from "../packages/server/test/support/fake-dht.ts";
 import { KeepAliveWorld, seededRandom } from "../packages/server/test/support/keep-alive-world.ts";
 import { createPublisher } from "../e2e/support/names.ts";

@@ -2,7 +2,7 @@ import type { IpnsName, ValidatedRecord } from "@holdfast/core";
 import { describe, expect, test, vi } from "vitest";
 import { KuboBackend } from "../packages/server/src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../packages/server/src/adapters/memory/block-store.ts";
-import type { RecordRouter } from "../packages/server/src/records/record-router.ts";
+import type { RecordRouter } from "../packages/server/src/records/lookup/record-router.ts";
 import { systemClock } from "../packages/server/src/telemetry/clock.ts";
 import { createLogger } from "../packages/server/src/telemetry/logger.ts";
 import { KeepAliveWorld } from "../packages/server/test/support/keep-alive-world.ts";

@@ -4,7 +4,7 @@ import type { BlockSource } from "./content/block-source.ts";
 import type { ContentRouting } from "./content/content-routing.ts";
 import type { BackendStatus } from "./http/backend-status.ts";
 import type { Pinner } from "./pins/pinner.ts";
-import type { RecordRouter } from "./records/record-router.ts";
+import type { RecordRouter } from "./records/lookup/record-router.ts";
 
 /** What keeps us on the network. One that is away fails its calls at once with `BACKEND_UNAVAILABLE`, and comes back by itself. */
 export interface Backend extends RecordRouter, BlockSource, ContentRouting, BackendStatus, AsyncDisposable {

@@ -4,7 +4,7 @@ import { loadNostrSecret } from "./adapters/crypto/nostr-identity.ts";
 import { loadNostr } from "./adapters/crypto/nostr-keys.ts";
 import { SignatureVerifier } from "./adapters/crypto/signature-verifier.ts";
 import { RelayPool } from "./adapters/relays/relay-pool.ts";
-import type { SqliteAnnouncements } from "./adapters/sqlite/announcements.ts";
+import type { SqliteAnnouncements } from "./adapters/sqlite/announcements/announcements.ts";
 import { AnnouncedNames } from "./announce/announced-names.ts";
 import { AnnouncementReader } from "./announce/announcement-reader.ts";
 import { Announcements } from "./announce/announcements.ts";

@@ -10,7 +10,7 @@ import type { ListReader } from "./pins/list-file.ts";
 import { PinList } from "./pins/pin-list.ts";
 import type { Pins } from "./pins/pins.ts";
 import { FOLLOW_POLICY, FRESH_KEEPER_POLICY, LIST_FILE_POLICY, PIN_LIST_RETRY_MS } from "./policies.ts";
-import { FreshKeeper } from "./records/fresh-keeper.ts";
+import { FreshKeeper } from "./records/lookup/fresh-keeper.ts";
 import type { Records } from "./records/records.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";

@@ -1,6 +1,6 @@
 import type { Config } from "./config/config.ts";
 import { KEEP_ALIVE_POLICY } from "./policies.ts";
-import { KeepAlive, type KeepAliveParts } from "./records/keep-alive.ts";
+import { KeepAlive, type KeepAliveParts } from "./records/keep-alive/keep-alive.ts";
 import type { RecordStore } from "./records/record-store.ts";
 import type { Records } from "./records/records.ts";
 import type { Routers } from "./start-routers.ts";

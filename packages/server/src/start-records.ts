@@ -13,8 +13,8 @@ import {
   PUSHED_RECORDS_WAITING_MAX,
   RECORD_POLICY,
 } from "./policies.ts";
-import { FreshKeeper, type WarmNames } from "./records/fresh-keeper.ts";
-import type { AnomalyStore } from "./records/anomaly-store.ts";
+import { FreshKeeper, type WarmNames } from "./records/lookup/fresh-keeper.ts";
+import type { AnomalyStore } from "./records/anomalies/anomaly-store.ts";
 import type { RecordStore } from "./records/record-store.ts";
 import { Records } from "./records/records.ts";
 import { systemClock } from "./telemetry/clock.ts";

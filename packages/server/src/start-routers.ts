@@ -8,10 +8,10 @@ import { RoutingSources } from "./content/routing-sources.ts";
 import { adminCompareRoute } from "./http/routes/admin-compare.ts";
 import { adminRoutersRoute } from "./http/routes/admin-routers.ts";
 import { COMPARISON_POLICY, HTTP_ROUTER_HEALTH, HTTP_ROUTING_QUERY_MS } from "./policies.ts";
-import { NameComparer } from "./records/compare-name.ts";
-import type { RecordRouter } from "./records/record-router.ts";
+import { NameComparer } from "./records/lookup/compare-name.ts";
+import type { RecordRouter } from "./records/lookup/record-router.ts";
 import type { Records } from "./records/records.ts";
-import { RouterHealth, type RouterStatus } from "./records/router-health.ts";
+import { RouterHealth, type RouterStatus } from "./records/lookup/router-health.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 

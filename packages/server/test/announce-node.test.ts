@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { readConfig } from "../src/config/config.ts";
 import { Pins } from "../src/pins/pins.ts";
-import type { RecordRouter } from "../src/records/record-router.ts";
+import type { RecordRouter } from "../src/records/lookup/record-router.ts";
 import { createAnnounce } from "../src/start-announce.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { createLogger } from "../src/telemetry/logger.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import type { SqliteAnnouncements } from "../src/adapters/sqlite/announcements.ts";
+import type { SqliteAnnouncements } from "../src/adapters/sqlite/announcements/announcements.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import type { OutgoingAnnouncement, Subject } from "../src/announce/announcement-outbox.ts";
 import { createLogger } from "../src/telemetry/logger.ts";

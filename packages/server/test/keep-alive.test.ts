@@ -1,6 +1,6 @@
 import type { IpnsName } from "@holdfast/core";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { MARGIN_MS, RECORD_LIFETIME_MS } from "../src/records/keep-alive-times.ts";
+import { MARGIN_MS, RECORD_LIFETIME_MS } from "../src/records/keep-alive/keep-alive-times.ts";
 import { FakeDht } from "./support/fake-dht.ts";
 import { KeepAliveWorld, seededRandom, type WorldOptions } from "./support/keep-alive-world.ts";
 import { createTestName } from "./support/records.ts";

@@ -1,7 +1,7 @@
 import { HoldfastError, type IpnsName } from "@holdfast/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Reached } from "../records/arrivals.ts";
-import type { KeepAlive } from "../records/keep-alive.ts";
+import type { Reached } from "../records/anomalies/arrivals.ts";
+import type { KeepAlive } from "../records/keep-alive/keep-alive.ts";
 import { closeSignal, queryText } from "./request-facts.ts";
 
 /** What a put is answered after: `stored` here, or also `routed`: confirmed by a network, within a bound. */

@@ -9,7 +9,7 @@ import { DEFAULT_LISTENER_OPTIONS, HttpListener } from "./http-listener.ts";
 import type { RefusalCounts } from "./limits.ts";
 import type { VaultRoom } from "./vault-form.ts";
 import type { HttpServer } from "./public-server.ts";
-import type { Webhooks } from "../records/webhooks.ts";
+import type { Webhooks } from "../records/webhooks/webhooks.ts";
 import { adminWebhooksRoute } from "./routes/admin-webhooks.ts";
 import { adminPinsRoutes, type AdminPinsParts } from "./routes/admin-pins.ts";
 import { type AdminAnnounceParts, adminAnnounceRoute } from "./routes/admin-announce.ts";

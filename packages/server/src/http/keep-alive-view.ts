@@ -1,5 +1,5 @@
-import type { KeepAliveStatus } from "../records/keep-alive-status.ts";
-import type { ReannounceOperation } from "../records/reannouncement.ts";
+import type { KeepAliveStatus } from "../records/keep-alive/keep-alive-status.ts";
+import type { ReannounceOperation } from "../records/keep-alive/reannouncement.ts";
 import { isoOf } from "./name-view.ts";
 
 /** How the admin listener shows what is kept alive: durations in seconds, instants as ISO 8601. */

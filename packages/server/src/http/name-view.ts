@@ -6,9 +6,9 @@ import {
   type IpnsRecord,
   isHoldfastError,
 } from "@holdfast/core";
-import type { Anomaly } from "../records/anomaly-store.ts";
+import type { Anomaly } from "../records/anomalies/anomaly-store.ts";
 import type { HistoricRecord } from "../records/name-history.ts";
-import type { PropagationStatus } from "../records/propagation-status.ts";
+import type { PropagationStatus } from "../records/keep-alive/propagation-status.ts";
 
 /** How `/names` and `holdfast name inspect` show names: instants as ISO 8601, large integers as exact text beside numbers. */
 

@@ -1,4 +1,4 @@
-import type { Ask } from "./ask.ts";
+import type { Ask } from "./lookup/ask.ts";
 
 /** What the DNSLink of a domain says. */
 export interface Dnslink {

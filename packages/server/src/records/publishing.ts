@@ -11,7 +11,7 @@ import {
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { AnomalyWatch, RecordSource } from "./anomalies.ts";
+import type { AnomalyWatch, RecordSource } from "./anomalies/anomalies.ts";
 import { type ExpectedSequence, sequenceConflict } from "./expected-sequence.ts";
 import type { HeldRecords } from "./held-records.ts";
 import type { PutResult, RecordStore, StoredRecord } from "./record-store.ts";

@@ -2,22 +2,22 @@ import { type Freshness, HoldfastError, type IpnsName, type VerifySignature } fr
 import type { Clock, Timers } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { type AnomalyOptions, AnomalyWatch } from "./anomalies.ts";
-import type { Anomaly, AnomalyStore } from "./anomaly-store.ts";
+import { type AnomalyOptions, AnomalyWatch } from "./anomalies/anomalies.ts";
+import type { Anomaly, AnomalyStore } from "./anomalies/anomaly-store.ts";
 import type { Dnslinks } from "./dnslinks.ts";
-import type { Ask } from "./ask.ts";
+import type { Ask } from "./lookup/ask.ts";
 import { HeldRecords } from "./held-records.ts";
-import { judgeCandidate } from "./judge-candidate.ts";
-import { type LookupOptions, Lookups } from "./lookups.ts";
-import { NegativeCache } from "./negative-cache.ts";
+import { judgeCandidate } from "./lookup/judge-candidate.ts";
+import { type LookupOptions, Lookups } from "./lookup/lookups.ts";
+import { NegativeCache } from "./lookup/negative-cache.ts";
 import { orAbort } from "./or-abort.ts";
-import { Popularity, type PopularityOptions } from "./popularity.ts";
+import { Popularity, type PopularityOptions } from "./lookup/popularity.ts";
 import { type PublishFacts, Publishing, type RecordListener } from "./publishing.ts";
-import type { RecordRouter } from "./record-router.ts";
+import type { RecordRouter } from "./lookup/record-router.ts";
 import type { PutResult, RecordStore, StoredRecord } from "./record-store.ts";
-import { Refresher, type RefreshOptions } from "./refresher.ts";
+import { Refresher, type RefreshOptions } from "./lookup/refresher.ts";
 import { type ResolvedPath, resolveContentPath } from "./resolve-path.ts";
-import { RouterHealth } from "./router-health.ts";
+import { RouterHealth } from "./lookup/router-health.ts";
 
 export type { RecordListener, RecordStoredEvent } from "./publishing.ts";
 

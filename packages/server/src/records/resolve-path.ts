@@ -1,5 +1,5 @@
 import { contentPathOf, domainOf, freshForMs, HoldfastError, parseIpnsName } from "@holdfast/core";
-import type { Ask } from "./ask.ts";
+import type { Ask } from "./lookup/ask.ts";
 import type { Dnslinks } from "./dnslinks.ts";
 import type { Records, Resolution } from "./records.ts";
 

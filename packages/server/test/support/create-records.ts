@@ -2,7 +2,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { MemoryRecordStore } from "../../src/adapters/memory/record-store.ts";
 import { verifySignature } from "../../src/adapters/crypto/verify-signature.ts";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import { Records, type RecordsOptions, type RecordsParts } from "../../src/records/records.ts";
 import { ManualClock } from "./manual-clock.ts";
 

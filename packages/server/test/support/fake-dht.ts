@@ -1,6 +1,6 @@
 import { HoldfastError, type IpnsName } from "@holdfast/core";
-import { RECORD_LIFETIME_MS } from "../../src/records/keep-alive-times.ts";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import { RECORD_LIFETIME_MS } from "../../src/records/keep-alive/keep-alive-times.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import type { Clock, Timers } from "../../src/telemetry/clock.ts";
 
 export interface FakePut {

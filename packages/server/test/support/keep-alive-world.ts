@@ -5,9 +5,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ValidatedRecord } from "@holdfast/core";
 import { SqliteRecordStore } from "../../src/adapters/sqlite/record-store.ts";
 import { KEEP_ALIVE_POLICY } from "../../src/policies.ts";
-import { KeepAlive, type KeepAliveOptions, type KeepAliveParts } from "../../src/records/keep-alive.ts";
+import {
+  KeepAlive,
+  type KeepAliveOptions,
+  type KeepAliveParts,
+} from "../../src/records/keep-alive/keep-alive.ts";
 import type { RecordOrigin } from "../../src/records/record-store.ts";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import { createLogger, type Logger } from "../../src/telemetry/logger.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { createTestName, makeValidatedRecord, type TestKey } from "./records.ts";

@@ -1,5 +1,5 @@
 import type { IpnsName } from "@holdfast/core";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 
 /** One lookup that a test answers by hand. */
 export interface ScriptedGet {

@@ -6,7 +6,7 @@ import { onTestFinished, vi } from "vitest";
 import { SignatureVerifier } from "../../src/adapters/crypto/signature-verifier.ts";
 import type { RelayConnectionOptions } from "../../src/adapters/relays/relay-connection.ts";
 import { RelayPool } from "../../src/adapters/relays/relay-pool.ts";
-import type { SqliteAnnouncements } from "../../src/adapters/sqlite/announcements.ts";
+import type { SqliteAnnouncements } from "../../src/adapters/sqlite/announcements/announcements.ts";
 import { SqliteRecordStore } from "../../src/adapters/sqlite/record-store.ts";
 import { AnnouncedNames } from "../../src/announce/announced-names.ts";
 import { AnnouncementReader } from "../../src/announce/announcement-reader.ts";

@@ -21,7 +21,7 @@ import { PINS_OPTIONS } from "./create-pins.ts";
 import { ScriptedPinner } from "./scripted-pinner.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { Dnslinks } from "../../src/records/dnslinks.ts";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import type { Records } from "../../src/records/records.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { startHttp, type TestHttp } from "./start-http.ts";

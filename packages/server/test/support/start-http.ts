@@ -14,7 +14,7 @@ import type { VaultRoom } from "../../src/http/vault-form.ts";
 import { WritePolicy } from "../../src/http/write-policy.ts";
 import type { ContentRouting } from "../../src/content/content-routing.ts";
 import type { Dnslinks } from "../../src/records/dnslinks.ts";
-import type { RecordRouter } from "../../src/records/record-router.ts";
+import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import type { RecordsOptions, RecordsParts } from "../../src/records/records.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createPins, type TestPins } from "./create-pins.ts";

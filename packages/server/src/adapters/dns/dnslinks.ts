@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Dnslink, Dnslinks } from "../../records/dnslinks.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import type { Ask } from "../../records/ask.ts";
+import type { Ask } from "../../records/lookup/ask.ts";
 import { orAbort } from "../../records/or-abort.ts";
 import type { TxtLookup } from "./txt-lookup.ts";
 

@@ -2,7 +2,7 @@ import { HoldfastError, type IpnsName, ipnsNameOfRoutingKey } from "@holdfast/co
 import type { CID } from "multiformats/cid";
 import type { BlockSource } from "../../content/block-source.ts";
 import type { ContentRouting, RoutedPeer } from "../../content/content-routing.ts";
-import type { RecordRouter } from "../../records/record-router.ts";
+import type { RecordRouter } from "../../records/lookup/record-router.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";

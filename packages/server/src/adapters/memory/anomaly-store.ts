@@ -5,7 +5,7 @@ import {
   type AnomalyStore,
   interestOf,
   mergeAnomalies,
-} from "../../records/anomaly-store.ts";
+} from "../../records/anomalies/anomaly-store.ts";
 
 /** Anomalies that live as long as the process. For tests and for nodes that keep nothing. */
 export class MemoryAnomalyStore implements AnomalyStore {

@@ -10,7 +10,7 @@ import {
 } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import type { ContentRouting, RoutedPeer } from "../../content/content-routing.ts";
-import type { RecordRouter } from "../../records/record-router.ts";
+import type { RecordRouter } from "../../records/lookup/record-router.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import { Limiter } from "../concurrency/limiter.ts";
 import { DeadlineError } from "../http-client/deadline.ts";

@@ -4,18 +4,18 @@ import { sequenceConflict } from "../../records/expected-sequence.ts";
 import type { PutFacts, PutResult, RecordStore, StoredRecord } from "../../records/record-store.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { spawnThread } from "../threads/spawn-thread.ts";
-import { SqliteAnnouncements } from "./announcements.ts";
-import { SqliteAnomalyStore } from "./anomaly-store.ts";
+import { SqliteAnnouncements } from "./announcements/announcements.ts";
+import { SqliteAnomalyStore } from "./anomalies/anomaly-store.ts";
 import { ConfirmBuffer } from "./confirm-buffer.ts";
 import { SqliteFollowStore } from "./follow-store.ts";
 import { SqliteListedPins } from "./listed-pins.ts";
 import { SqliteApiPinStore } from "./api-pin-store.ts";
 import { SqlitePinStore } from "./pin-store.ts";
-import { SqlitePropagations } from "./propagations.ts";
+import { SqlitePropagations } from "./propagations/propagations.ts";
 import { openRecordReader, type RecordReader } from "./record-reader.ts";
 import { StoreClient } from "./store-client.ts";
 import type { PutRecordAnswer } from "./store-messages.ts";
-import { SqliteWebhookQueue } from "./webhook-queue.ts";
+import { SqliteWebhookQueue } from "./webhooks/webhook-queue.ts";
 
 export interface SqliteRecordStoreParts {
   readonly logger: Logger;

@@ -1,12 +1,12 @@
 import type { ExpectedSequence } from "../../records/expected-sequence.ts";
 import type { PutResult, RecordOrigin, ReplacedRecord } from "../../records/record-store.ts";
-import type { AnnouncementJob } from "./announcement-messages.ts";
-import type { AddAnomaliesJob } from "./anomaly-messages.ts";
+import type { AnnouncementJob } from "./announcements/announcement-messages.ts";
+import type { AddAnomaliesJob } from "./anomalies/anomaly-messages.ts";
 import type { FollowJob } from "./follow-messages.ts";
 import type { ApiPinAnswers, ApiPinJob } from "./api-pin-messages.ts";
 import type { PinAnswers, PinJob } from "./pin-messages.ts";
-import type { PropagationAnswers, PropagationJob } from "./propagation-messages.ts";
-import type { WebhookJob } from "./webhook-messages.ts";
+import type { PropagationAnswers, PropagationJob } from "./propagations/propagation-messages.ts";
+import type { WebhookJob } from "./webhooks/webhook-messages.ts";
 
 /** Puts one validated record in place of the current one of its name, if it is better. */
 export interface PutRecordJob {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { AnnouncementWriter } from "./announcement-writer.ts";
-import { AnomalyWriter } from "./anomaly-writer.ts";
+import { AnnouncementWriter } from "./announcements/announcement-writer.ts";
+import { AnomalyWriter } from "./anomalies/anomaly-writer.ts";
 import { ApiPinWriter } from "./api-pin-writer.ts";
 import { FollowWriter } from "./follow-writer.ts";
 import { messageOf, openForWriting } from "./open-database.ts";
 import { OpenError } from "./open-error.ts";
 import { PinWriter } from "./pin-writer.ts";
-import { PropagationWriter } from "./propagation-writer.ts";
+import { PropagationWriter } from "./propagations/propagation-writer.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type {
   FromStoreThread,
@@ -17,7 +17,7 @@ import type {
   StoreThreadOptions,
   ToStoreThread,
 } from "./store-messages.ts";
-import { WebhookWriter } from "./webhook-writer.ts";
+import { WebhookWriter } from "./webhooks/webhook-writer.ts";
 
 /** Keeps a commit short: the first job of a group waits for the whole group. */
 const GROUP_JOBS_MAX = 512;

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { type IpnsName, parseIpnsName } from "@holdfast/core";
-import type { WarmNames } from "../../records/fresh-keeper.ts";
+import type { WarmNames } from "../../records/lookup/fresh-keeper.ts";
 import type { Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 

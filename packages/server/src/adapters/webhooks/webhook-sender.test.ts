@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import { startWebhookEndpoint } from "../../../test/support/webhook-endpoint.ts";
-import { WebhookRefusedError } from "../../records/webhook.ts";
+import { WebhookRefusedError } from "../../records/webhooks/webhook.ts";
 import { systemClock } from "../../telemetry/clock.ts";
 import { createWebhookSender } from "./webhook-sender.ts";
 

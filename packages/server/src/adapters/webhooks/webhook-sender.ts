@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { type PostWebhook, WebhookRefusedError } from "../../records/webhook.ts";
+import { type PostWebhook, WebhookRefusedError } from "../../records/webhooks/webhook.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import { Deadline } from "../http-client/deadline.ts";
 import { readBody } from "../http-client/read-body.ts";

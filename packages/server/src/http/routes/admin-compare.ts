@@ -1,7 +1,7 @@
 import { parseIpnsName } from "@holdfast/core";
 import type { FastifyInstance } from "fastify";
-import type { NameComparer, NameComparison } from "../../records/compare-name.ts";
-import { explainComparison, isInAgreement } from "../../records/explain-comparison.ts";
+import type { NameComparer, NameComparison } from "../../records/lookup/compare-name.ts";
+import { explainComparison, isInAgreement } from "../../records/lookup/explain-comparison.ts";
 import { sendJsonLine } from "../json-line.ts";
 import { isoOf, type RecordView, viewName, viewRecord } from "../name-view.ts";
 import { closeSignal } from "../request-facts.ts";

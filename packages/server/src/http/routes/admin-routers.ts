@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { RouterStatus } from "../../records/router-health.ts";
+import type { RouterStatus } from "../../records/lookup/router-health.ts";
 import { sendJsonLine } from "../json-line.ts";
 
 export interface RouterStatusSource {

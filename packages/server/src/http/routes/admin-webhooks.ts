@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Webhooks } from "../../records/webhooks.ts";
+import type { Webhooks } from "../../records/webhooks/webhooks.ts";
 import { sendJsonLine } from "../json-line.ts";
 
 /** `GET /admin/webhooks`: each webhook, what waits for it and how it fares. */

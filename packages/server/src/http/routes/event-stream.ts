@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
 import type { Records } from "../../records/records.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { CatchUp } from "../catch-up.ts";
-import type { Push, Subscriber } from "../push.ts";
-import type { PushOptions } from "../push-options.ts";
-import { PushUpdate } from "../push-update.ts";
-import type { Change, RecentChanges } from "../recent-changes.ts";
+import { CatchUp } from "../push/catch-up.ts";
+import type { Push, Subscriber } from "../push/push.ts";
+import type { PushOptions } from "../push/push-options.ts";
+import { PushUpdate } from "../push/push-update.ts";
+import type { Change, RecentChanges } from "../push/recent-changes.ts";
 import type { SpelledName } from "./ws-messages.ts";
 
 /** When the client comes again after a break, in ms. */

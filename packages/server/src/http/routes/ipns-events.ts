@@ -2,10 +2,10 @@ import { HoldfastError, parseIpnsName } from "@holdfast/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HttpListener } from "../http-listener.ts";
 import type { Limits } from "../limits.ts";
-import type { PushOptions } from "../push-options.ts";
-import type { PushSlots } from "../push-slots.ts";
+import type { PushOptions } from "../push/push-options.ts";
+import type { PushSlots } from "../push/push-slots.ts";
 import { queryFlag, queryText } from "../request-facts.ts";
-import { Turns } from "../turns.ts";
+import { Turns } from "../push/turns.ts";
 import { EVENT_STREAM_HEADERS, EventStream, type EventStreamParts } from "./event-stream.ts";
 import type { SpelledName } from "./ws-messages.ts";
 

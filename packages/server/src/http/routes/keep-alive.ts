@@ -1,7 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { KeepAlive } from "../../records/keep-alive.ts";
-import type { ReannounceOperation } from "../../records/reannouncement.ts";
+import type { KeepAlive } from "../../records/keep-alive/keep-alive.ts";
+import type { ReannounceOperation } from "../../records/keep-alive/reannouncement.ts";
 import { sendJsonLine } from "../json-line.ts";
 import { viewKeepAlive, viewOperation } from "../keep-alive-view.ts";
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../telemetry/clock.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { RefusalCounts } from "../limits.ts";
 import { type Pins, sumOf } from "../../pins/pins.ts";
-import type { KeepAlive } from "../../records/keep-alive.ts";
+import type { KeepAlive } from "../../records/keep-alive/keep-alive.ts";
 import { viewKeepAlive } from "../keep-alive-view.ts";
 import { type VaultRoom, vaultForm } from "../vault-form.ts";
 import { sidecarCacheStats } from "./sidecar-cache-stats.ts";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { HoldfastError, type IpnsName, isHoldfastError, parseIpnsName } from "@holdfast/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Ask } from "../../records/ask.ts";
+import type { Ask } from "../../records/lookup/ask.ts";
 import { parseInstant, recordAt, type RecordAt } from "../../records/name-history.ts";
-import type { PropagationStatusSource } from "../../records/propagation-status.ts";
+import type { PropagationStatusSource } from "../../records/keep-alive/propagation-status.ts";
 import { HISTORY_RECORDS_MAX, type StoredRecord } from "../../records/record-store.ts";
 import type { Records, Resolution } from "../../records/records.ts";
 import type { Clock } from "../../telemetry/clock.ts";

@@ -3,11 +3,11 @@ import type { WebSocket } from "ws";
 import type { Records } from "../../records/records.ts";
 import type { Clock } from "../../telemetry/clock.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { CatchUp } from "../catch-up.ts";
+import { CatchUp } from "../push/catch-up.ts";
 import { TokenBucket } from "../limits.ts";
-import type { Push, Subscriber } from "../push.ts";
-import type { PushOptions } from "../push-options.ts";
-import type { PushUpdate } from "../push-update.ts";
+import type { Push, Subscriber } from "../push/push.ts";
+import type { PushOptions } from "../push/push-options.ts";
+import type { PushUpdate } from "../push/push-update.ts";
 import { readSubscriberMessage, type SpelledName, type WantedName } from "./ws-messages.ts";
 
 /** Messages from one connection; more than that closes it. A message with many names counts for many. */

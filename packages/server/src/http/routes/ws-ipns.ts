@@ -6,9 +6,9 @@ import { WebSocketServer, type WebSocket } from "ws";
 import { STATUS_BY_CODE } from "../error-to-response.ts";
 import type { HttpListener } from "../http-listener.ts";
 import type { Limits } from "../limits.ts";
-import type { PushOptions } from "../push-options.ts";
-import type { PushSlots } from "../push-slots.ts";
-import { Turns } from "../turns.ts";
+import type { PushOptions } from "../push/push-options.ts";
+import type { PushSlots } from "../push/push-slots.ts";
+import { Turns } from "../push/turns.ts";
 import { WsConnection, type WsConnectionParts } from "./ws-connection.ts";
 
 export const WS_PATH = "/ws/ipns";
