@@ -1,6 +1,6 @@
 import { HoldfastError, type IpnsName } from "@holdfast/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Reached } from "../records/anomalies/arrivals.ts";
+import type { Reached } from "../records/keep-alive/arrivals.ts";
 import type { KeepAlive } from "../records/keep-alive/keep-alive.ts";
 import { closeSignal, queryText } from "./request-facts.ts";
 

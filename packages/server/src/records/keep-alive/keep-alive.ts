@@ -2,7 +2,7 @@ import type { IpnsName } from "@holdfast/core";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { Arrivals, type Reached } from "../anomalies/arrivals.ts";
+import { Arrivals, type Reached } from "./arrivals.ts";
 import { DarknessWatch, type DarknessWatchOptions } from "./darkness-watch.ts";
 import { type KeepAliveStatus, propagationStatusOf, statusOf } from "./keep-alive-status.ts";
 import type { PropagationStatus, PropagationStatusSource } from "./propagation-status.ts";

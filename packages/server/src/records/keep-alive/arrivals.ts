@@ -1,8 +1,8 @@
 import type { IpnsName } from "@holdfast/core";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import { orAbort } from "../or-abort.ts";
-import type { Propagation, Propagations } from "../keep-alive/propagations.ts";
-import type { PutOutcomes } from "../keep-alive/put-outcomes.ts";
+import type { Propagation, Propagations } from "./propagations.ts";
+import type { PutOutcomes } from "./put-outcomes.ts";
 
 interface Parts {
   readonly targets: readonly string[];
