@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CID } from "multiformats/cid";
 import * as Digest from "multiformats/hashes/digest";
 import { openForWriting } from "../../packages/server/src/adapters/sqlite/open-database.ts";
-import { PinWriter } from "../../packages/server/src/adapters/sqlite/pin-writer.ts";
+import { PinWriter } from "../../packages/server/src/adapters/sqlite/pins/pin-writer.ts";
 
 const [RAW, SHA2_256] = [0x55, 0x12];
 const PINS_PER_TRANSACTION = 50_000;

@@ -9,10 +9,10 @@ import {
   parseIpnsName,
 } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
-import type { FollowedVersion } from "./pins/follow-store.ts";
-import type { FollowedRecords, NameTarget } from "./pins/followed-records.ts";
+import type { FollowedVersion } from "./pins/follow/follow-store.ts";
+import type { FollowedRecords, NameTarget } from "./pins/follow/followed-records.ts";
 import { pinKeyOf } from "./pins/pin-key.ts";
-import { ipfsRootOf } from "./pins/record-roots.ts";
+import { ipfsRootOf } from "./pins/sweep/record-roots.ts";
 import type { Records } from "./records/records.ts";
 import type { Clock } from "./telemetry/clock.ts";
 

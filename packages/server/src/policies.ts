@@ -3,8 +3,8 @@ import type { AnnouncedNamesOptions } from "./announce/announced-names.ts";
 import type { AnnouncerOptions } from "./announce/announcer.ts";
 import type { ListFileOptions } from "./adapters/list-files/list-file.ts";
 import { PUT_AT_GRAIN_MS } from "./content/block-store.ts";
-import type { FollowsOptions } from "./pins/follows.ts";
-import type { VaultReleaseOptions } from "./pins/sweep.ts";
+import type { FollowsOptions } from "./pins/follow/follows.ts";
+import type { VaultReleaseOptions } from "./pins/sweep/sweep.ts";
 import type { KeepAliveOptions } from "./records/keep-alive/keep-alive.ts";
 import type { ComparisonOptions } from "./records/lookup/compare-name.ts";
 import type { FreshKeeperOptions } from "./records/lookup/fresh-keeper.ts";
@@ -12,8 +12,8 @@ import type { RecordsOptions } from "./records/records.ts";
 import type { WebhookOptions } from "./records/webhooks/webhook.ts";
 import type { RouterHealthOptions } from "./records/lookup/router-health.ts";
 import type { Rate } from "./http/limits.ts";
-import type { ApiPinsOptions } from "./pins/api-pins.ts";
-import type { OriginDialerOptions } from "./pins/origin-dialer.ts";
+import type { ApiPinsOptions } from "./pins/api/api-pins.ts";
+import type { OriginDialerOptions } from "./pins/api/origin-dialer.ts";
 import type { PinsOptions } from "./pins/pins.ts";
 
 /** The default policies (`design.md` "Default policies"), each number once, with its unit and the reason for its size. */

@@ -1,4 +1,4 @@
-import type { SqlitePinStore } from "./adapters/sqlite/pin-store.ts";
+import type { SqlitePinStore } from "./adapters/sqlite/pins/pin-store.ts";
 import type { Backend } from "./backend.ts";
 import type { Config } from "./config/config.ts";
 import type { BlockStore } from "./content/block-store.ts";

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { MemoryApiPinStore } from "../src/adapters/memory/api-pin-store.ts";
 import { MemoryPinStore } from "../src/adapters/memory/pin-store.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
-import type { ApiPinsQuery, ApiPinStore } from "../src/pins/api-pin-store.ts";
+import type { ApiPinsQuery, ApiPinStore } from "../src/pins/api/api-pin-store.ts";
 import type { PinStore } from "../src/pins/pin-store.ts";
 import { addOf, apiPinStoreContract, orderOf } from "./contracts/api-pin-store.contract.ts";
 import { blockOf } from "./support/blocks.ts";

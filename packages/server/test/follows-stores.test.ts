@@ -7,7 +7,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { FileBlockStore } from "../src/adapters/files/block-store.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { followedRecords } from "../src/follow-ports.ts";
-import { Follows } from "../src/pins/follows.ts";
+import { Follows } from "../src/pins/follow/follows.ts";
 import { Pins } from "../src/pins/pins.ts";
 import { VaultPinner } from "../src/pins/vault-pinner.ts";
 import { createLogger } from "../src/telemetry/logger.ts";

@@ -8,7 +8,7 @@ import { MemoryPinStore } from "../src/adapters/memory/pin-store.ts";
 import { RECORDS } from "../src/adapters/sqlite/migrations/0001-records.ts";
 import { PINNED_ROOTS } from "../src/adapters/sqlite/migrations/0002-pinned-roots.ts";
 import { PIN_TOTALS } from "../src/adapters/sqlite/migrations/0003-pin-totals.ts";
-import { PIN_READS, PIN_WRITES } from "../src/adapters/sqlite/pin-statements.ts";
+import { PIN_READS, PIN_WRITES } from "../src/adapters/sqlite/pins/pin-statements.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { migrate } from "../src/adapters/sqlite/schema.ts";
 import { pinStoreContract } from "./contracts/pin-store.contract.ts";

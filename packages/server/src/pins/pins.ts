@@ -6,11 +6,11 @@ import type { Clock, Timers } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Pin, PinClaim, PinRequest, PinState } from "./pin.ts";
-import { PinAudit, type PinAuditOptions } from "./pin-audit.ts";
+import { PinAudit, type PinAuditOptions } from "./audit/pin-audit.ts";
 import type { PinRules } from "./pin-row.ts";
 import type { AddedPin, PinsFilter, PinsPage, PinStore, PinTotal } from "./pin-store.ts";
 import { PinWaiters } from "./pin-waiters.ts";
-import { PinWork, type PinWorkOptions, type Provider } from "./pin-work.ts";
+import { PinWork, type PinWorkOptions, type Provider } from "./queue/pin-work.ts";
 import type { Pinner, PinProgress } from "./pinner.ts";
 
 export interface PinsParts {

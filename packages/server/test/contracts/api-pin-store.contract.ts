@@ -1,13 +1,13 @@
 import type { CID } from "multiformats/cid";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { ApiPin, ApiPinOrder } from "../../src/pins/api-pin.ts";
+import type { ApiPin, ApiPinOrder } from "../../src/pins/api/api-pin.ts";
 import type {
   AddApiPin,
   ApiPinChanges,
   ApiPinLimits,
   ApiPinsQuery,
   ApiPinStore,
-} from "../../src/pins/api-pin-store.ts";
+} from "../../src/pins/api/api-pin-store.ts";
 import type { PinOutcome } from "../../src/pins/pin-row.ts";
 import type { PinStore } from "../../src/pins/pin-store.ts";
 import { blockOf } from "../support/blocks.ts";

@@ -1,7 +1,7 @@
 import type { IpnsName } from "@holdfast/core";
 import { CID } from "multiformats/cid";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { FollowedName, FollowStore } from "../../src/pins/follow-store.ts";
+import type { FollowedName, FollowStore } from "../../src/pins/follow/follow-store.ts";
 import { blockOf, cidOf } from "../support/blocks.ts";
 import { createTestName } from "../support/records.ts";
 

@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { FileBlockStore } from "../../src/adapters/files/block-store.ts";
 import { SqliteRecordStore } from "../../src/adapters/sqlite/record-store.ts";
 import { Vault } from "../../src/content/vault.ts";
-import { VaultRelease } from "../../src/pins/sweep.ts";
+import { VaultRelease } from "../../src/pins/sweep/sweep.ts";
 import { systemClock } from "../../src/telemetry/clock.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { sweptDag } from "./swept-dag.ts";

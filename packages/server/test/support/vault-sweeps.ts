@@ -8,11 +8,11 @@ import { MemoryBlockCache } from "../../src/adapters/memory/block-cache.ts";
 import { MemoryPinStore } from "../../src/adapters/memory/pin-store.ts";
 import type { Block, SweepableBlockStore } from "../../src/content/block-store.ts";
 import { Vault } from "../../src/content/vault.ts";
-import { GarbageCollector } from "../../src/pins/collect-garbage.ts";
-import type { GarbageReport } from "../../src/pins/garbage-report.ts";
+import { GarbageCollector } from "../../src/pins/sweep/collect-garbage.ts";
+import type { GarbageReport } from "../../src/pins/sweep/garbage-report.ts";
 import type { PinState } from "../../src/pins/pin.ts";
 import type { PinStore } from "../../src/pins/pin-store.ts";
-import { VaultRelease } from "../../src/pins/sweep.ts";
+import { VaultRelease } from "../../src/pins/sweep/sweep.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { ManualClock } from "./manual-clock.ts";
 

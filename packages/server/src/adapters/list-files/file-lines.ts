@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import type { ListLines } from "../../pins/list-file.ts";
+import type { ListLines } from "../../pins/list/list-file.ts";
 
 /** What a line of a list can be; the rest of a longer one is dropped, and what is left says nothing. */
 const LINE_CHARS_MAX = 4_096;

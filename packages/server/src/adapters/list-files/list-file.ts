@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import type { ListReader, Retire } from "../../pins/list-file.ts";
+import type { ListReader, Retire } from "../../pins/list/list-file.ts";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { FileLines, stampOf } from "./file-lines.ts";

@@ -5,14 +5,14 @@ import {
   type ApiPinOrder,
   apiPinStateOf,
   foldedName,
-} from "../../pins/api-pin.ts";
+} from "../../pins/api/api-pin.ts";
 import type {
   AddApiPin,
   ApiPinChanges,
   ApiPinsPage,
   ApiPinsQuery,
   ApiPinStore,
-} from "../../pins/api-pin-store.ts";
+} from "../../pins/api/api-pin-store.ts";
 import type { Pin } from "../../pins/pin.ts";
 import { pinKeyOf } from "../../pins/pin-key.ts";
 import type { PinRules } from "../../pins/pin-row.ts";

@@ -6,7 +6,7 @@ import type {
   FollowedName,
   FollowedVersion,
   FollowStore,
-} from "../../pins/follow-store.ts";
+} from "../../pins/follow/follow-store.ts";
 import { pinKeyOf } from "../../pins/pin-key.ts";
 
 interface Entry {

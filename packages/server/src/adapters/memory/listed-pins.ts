@@ -1,4 +1,4 @@
-import type { ListedPins, ListedPinsPage } from "../../pins/pin-list.ts";
+import type { ListedPins, ListedPinsPage } from "../../pins/list/pin-list.ts";
 import type { MemoryPinStore } from "./pin-store.ts";
 
 /** What the pin list claims in a `MemoryPinStore`. */

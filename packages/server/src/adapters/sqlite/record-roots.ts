@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { decodeRecord, HoldfastError, type IpnsRecord } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
-import { ipfsRootOf, type RecordRoots } from "../../pins/record-roots.ts";
+import { ipfsRootOf, type RecordRoots } from "../../pins/sweep/record-roots.ts";
 
 /** Decoding this many takes some milliseconds less than anybody would notice. */
 const PAGE_RECORDS = 50;

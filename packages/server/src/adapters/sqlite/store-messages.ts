@@ -2,9 +2,9 @@ import type { ExpectedSequence } from "../../records/expected-sequence.ts";
 import type { PutResult, RecordOrigin, ReplacedRecord } from "../../records/record-store.ts";
 import type { AnnouncementJob } from "./announcements/announcement-messages.ts";
 import type { AddAnomaliesJob } from "./anomalies/anomaly-messages.ts";
-import type { FollowJob } from "./follow-messages.ts";
-import type { ApiPinAnswers, ApiPinJob } from "./api-pin-messages.ts";
-import type { PinAnswers, PinJob } from "./pin-messages.ts";
+import type { FollowJob } from "./pins/follow-messages.ts";
+import type { ApiPinAnswers, ApiPinJob } from "./pins/api-pin-messages.ts";
+import type { PinAnswers, PinJob } from "./pins/pin-messages.ts";
 import type { PropagationAnswers, PropagationJob } from "./propagations/propagation-messages.ts";
 import type { WebhookJob } from "./webhooks/webhook-messages.ts";
 

@@ -3,11 +3,11 @@ import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { AnnouncementWriter } from "./announcements/announcement-writer.ts";
 import { AnomalyWriter } from "./anomalies/anomaly-writer.ts";
-import { ApiPinWriter } from "./api-pin-writer.ts";
-import { FollowWriter } from "./follow-writer.ts";
+import { ApiPinWriter } from "./pins/api-pin-writer.ts";
+import { FollowWriter } from "./pins/follow-writer.ts";
 import { messageOf, openForWriting } from "./open-database.ts";
 import { OpenError } from "./open-error.ts";
-import { PinWriter } from "./pin-writer.ts";
+import { PinWriter } from "./pins/pin-writer.ts";
 import { PropagationWriter } from "./propagations/propagation-writer.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type {

@@ -1,6 +1,6 @@
 import { HoldfastError, parseIpnsName } from "@holdfast/core";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Follows, FollowView } from "../../pins/follows.ts";
+import type { Follows, FollowView } from "../../pins/follow/follows.ts";
 import { queryText } from "../request-facts.ts";
 
 export interface AdminFollowParts {

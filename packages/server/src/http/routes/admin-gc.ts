@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { GarbageCollector } from "../../pins/collect-garbage.ts";
-import type { GarbageReport } from "../../pins/garbage-report.ts";
+import type { GarbageCollector } from "../../pins/sweep/collect-garbage.ts";
+import type { GarbageReport } from "../../pins/sweep/garbage-report.ts";
 import { queryFlag } from "../request-facts.ts";
 
 export interface AdminGcParts {

@@ -1,10 +1,10 @@
 import { HoldfastError } from "@holdfast/core";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ApiPins, ApiPinView } from "../../pins/api-pins.ts";
+import type { ApiPins, ApiPinView } from "../../pins/api/api-pins.ts";
 import { sendJsonLine } from "../json-line.ts";
-import { parsePinOrder } from "../pins-body.ts";
-import { parsePinsFilter } from "../pins-query.ts";
-import type { PinsTokens } from "../pins-tokens.ts";
+import { parsePinOrder } from "../pins/pins-body.ts";
+import { parsePinsFilter } from "../pins/pins-query.ts";
+import type { PinsTokens } from "../pins/pins-tokens.ts";
 import { ByteBudget, readRawBody } from "../raw-body.ts";
 import { closeSignal } from "../request-facts.ts";
 import type { WritePolicy } from "../write-policy.ts";
