@@ -58,8 +58,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cli: ["telemetry", "config", "http", "adapters", "doctor", "", ...ROOMS],
 };
 
-/** What several adapters stand on: threads, and requests to HTTP servers. */
-const SHARED_ADAPTERS: ReadonlySet<string> = new Set(["threads", "concurrency", "http-client"]);
+/** What several adapters stand on: threads, requests to HTTP servers, files with secrets. */
+const SHARED_ADAPTERS: ReadonlySet<string> = new Set([
+  "threads",
+  "concurrency",
+  "http-client",
+  "secret-file",
+]);
 
 /** A thread is a process of its own inside ours: its entry file composes the adapters it runs. */
 const isThreadRoot = (path: string): boolean => path.endsWith("-thread.ts");

@@ -1,48 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { blockOf, bytesOf } from "./support/blocks.ts";
-
-const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-
-interface RunningNode {
-  readonly url: string;
-  readonly adminUrl: string;
-  kill(): Promise<void>;
-}
-
-/** The product itself, as a process, without a network. */
-async function startNode(dataDir: string): Promise<RunningNode> {
-  const child: ChildProcess = spawn(process.execPath, ["--conditions=@holdfast/source", MAIN, "serve"], {
-    env: {
-      ...process.env,
-      HOLDFAST_DATA_DIR: dataDir,
-      HOLDFAST_PUBLIC_LISTEN: "127.0.0.1:0",
-      HOLDFAST_ADMIN_LISTEN: "127.0.0.1:0",
-      HOLDFAST_NETWORK: "offline",
-      HOLDFAST_RATE_LIMITS: "off",
-      HOLDFAST_LOG_LEVEL: "warn",
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(child, "exit");
-  const kill = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await ended;
-  };
-  onTestFinished(kill);
-  if (child.stdout === null) throw new Error("no stdout");
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, url, adminUrl] = /^holdfast ready public=(\S+) admin=(\S+)/.exec(line) ?? [];
-    if (url !== undefined && adminUrl !== undefined) return { url, adminUrl, kill };
-  }
-  throw new Error("the node did not start");
-}
+import { startProcess } from "./support/start-process.ts";
 
 async function json(url: string): Promise<unknown> {
   return (await fetch(url)).json();
@@ -56,7 +17,7 @@ test("R20, R21: after kill -9 each submitted block is there, pinned and counted,
   );
   const heldBytes = blocks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
 
-  const node = await startNode(dataDir);
+  const node = await startProcess(dataDir);
   for (const { cid, bytes } of blocks) {
     const url = `${node.url}/sidecar/submit?cid=${cid.toString()}`;
     const answer = await fetch(url, { method: "POST", body: Buffer.from(bytes) });
@@ -64,7 +25,7 @@ test("R20, R21: after kill -9 each submitted block is there, pinned and counted,
   }
   await node.kill();
 
-  const again = await startNode(dataDir);
+  const again = await startProcess(dataDir);
   for (const { cid, bytes } of blocks) {
     for (const path of [`/sidecar/blob?cid=${cid.toString()}`, `/ipfs/${cid.toString()}`]) {
       const got = await fetch(again.url + path);

@@ -1,10 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseCid } from "@holdfast/core";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
@@ -12,41 +8,7 @@ import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { carOf, dagCborBlock } from "./support/cars.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
-
-const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-
-interface RunningNode {
-  readonly url: string;
-  kill(): Promise<void>;
-}
-
-/** The product itself, as a process, without a network. */
-async function startNode(dataDir: string): Promise<RunningNode> {
-  const child: ChildProcess = spawn(process.execPath, ["--conditions=@holdfast/source", MAIN, "serve"], {
-    env: {
-      ...process.env,
-      HOLDFAST_DATA_DIR: dataDir,
-      HOLDFAST_PUBLIC_LISTEN: "127.0.0.1:0",
-      HOLDFAST_ADMIN_LISTEN: "127.0.0.1:0",
-      HOLDFAST_NETWORK: "offline",
-      HOLDFAST_RATE_LIMITS: "off",
-      HOLDFAST_LOG_LEVEL: "warn",
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(child, "exit");
-  const kill = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await ended;
-  };
-  onTestFinished(kill);
-  if (child.stdout === null) throw new Error("no stdout");
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, url] = /^holdfast ready public=(\S+)/.exec(line) ?? [];
-    if (url !== undefined) return { url, kill };
-  }
-  throw new Error("the node did not start");
-}
+import { startProcess } from "./support/start-process.ts";
 
 test("after kill -9 everything that was answered with 200 is there, with its pin", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "holdfast-crash-"));
@@ -56,7 +18,7 @@ test("after kill -9 everything that was answered with 200 is there, with its pin
   const raw = bytesOf(10_000, 77);
   const file = bytesOf(1_000_000, 78);
 
-  const node = await startNode(dataDir);
+  const node = await startProcess(dataDir);
   const imported = await rpc(node, "dag/import", partsOf(carOf([root.cid], [root, ...leaves])));
   const put = await rpc(node, "dag/put?input-codec=raw&store-codec=raw&pin=true", partsOf(raw));
   const block = await rpc(node, "block/put", partsOf("unpinned, but durable"));
@@ -64,7 +26,7 @@ test("after kill -9 everything that was answered with 200 is there, with its pin
   expect([imported, put, block, added].map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   await node.kill();
 
-  const again = await startNode(dataDir);
+  const again = await startProcess(dataDir);
   for (const { cid, bytes } of [root, ...leaves, blockOf(raw), blockOf("unpinned, but durable")]) {
     const got = await rpc(again, `block/get?arg=${cid.toString()}&offline=true`);
     expect(Buffer.compare(got.bytes, bytes)).toBe(0);
