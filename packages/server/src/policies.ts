@@ -218,3 +218,6 @@ export const LIST_FILE_POLICY: Omit<ListFileOptions, "path"> = {
 
 /** The queue or the disk refuses what is on the pin list: until it is tried again. */
 export const PIN_LIST_RETRY_MS = 10_000;
+
+/** A node that has just come up waits so long for its first peer before it looks for what is to be pinned. */
+export const FIRST_PEER_MS_MAX = 15_000;

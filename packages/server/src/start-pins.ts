@@ -7,7 +7,7 @@ import type { Vault } from "./content/vault.ts";
 import type { Pinner } from "./pins/pinner.ts";
 import { Pins, type PinsParts } from "./pins/pins.ts";
 import { VaultPinner } from "./pins/vault-pinner.ts";
-import { PIN_POLICY } from "./policies.ts";
+import { FIRST_PEER_MS_MAX, PIN_POLICY } from "./policies.ts";
 import { systemClock } from "./telemetry/clock.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -25,7 +25,7 @@ export interface PinsNeeds {
 /** The room of pins, on this stack. It works on its queue when `start` was called: after the backend's. */
 export function createPins(config: Config, needs: PinsNeeds, stack: AsyncDisposableStack): Pins {
   const { store, backend, vault, metrics } = needs;
-  const isUp = (): boolean => !backend.canRoute || backend.status().state === "running";
+  const isUp = (): boolean => isBackendUp(config, backend);
   return stack.use(
     new Pins(
       {
@@ -49,6 +49,15 @@ export function createPins(config: Config, needs: PinsNeeds, stack: AsyncDisposa
       },
     ),
   );
+}
+
+/** A node of our own knows nobody when it has just started: what it does not find then may well be there a moment later. */
+function isBackendUp({ trustlessGateways }: Config, backend: Backend): boolean {
+  if (!backend.canRoute) return true;
+  const { state, peers, sinceMs } = backend.status();
+  if (state !== "running") return false;
+  const knowsSomebody = backend.pinner !== undefined || peers > 0 || trustlessGateways.length > 0;
+  return knowsSomebody || systemClock.nowMs() - sinceMs > FIRST_PEER_MS_MAX;
 }
 
 /** While an attempt is under way, no block that it finds or brings may leave the vault: its root may still be on its way. */

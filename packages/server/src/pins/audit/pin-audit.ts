@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import type { CID } from "multiformats/cid";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
@@ -33,8 +33,9 @@ export interface PinAuditOptions {
   readonly auditRetryMs: number;
 }
 
-/** A page is read in some milliseconds of the thread that answers requests. */
-const PAGE_PINS = 500;
+/** Read or compared in less than a millisecond of the thread that answers requests, which then has the next one for others. */
+const PINS_AT_ONCE = 100;
+const REST_MS = 1;
 const LOGGED_PER_PAGE_MAX = 5;
 
 /**
@@ -120,11 +121,11 @@ export class PinAudit {
     let after: number | undefined;
     do {
       signal.throwIfAborted();
-      const page = store.list({ limit: PAGE_PINS, after });
+      const page = store.list({ limit: PINS_AT_ONCE, after });
       const missing = page.pins.filter((pin) => isConfirmed(pin) && !isThere(pin)).map(({ root }) => root);
       lost += await this.#requeue(missing, outcome);
       after = page.next;
-      await setImmediate();
+      if (after !== undefined) await setTimeout(REST_MS);
     } while (after !== undefined);
     return outcome.problem === undefined ? 0 : lost;
   }
@@ -162,7 +163,11 @@ type LostOutcome = Extract<PinOutcome, { readonly kind: "lost" }>;
 
 async function printsOf(cids: AsyncIterable<CID>): Promise<CidFingerprints> {
   const prints = new CidFingerprints();
-  for await (const cid of cids) prints.add(cid);
+  let count = 0;
+  for await (const cid of cids) {
+    prints.add(cid);
+    if (++count % PINS_AT_ONCE === 0) await setTimeout(REST_MS);
+  }
   return prints;
 }
 
