@@ -73,18 +73,19 @@ async function slowed(kubo: ScriptedKubo, byMs: () => number): Promise<string> {
 
 test("a Kubo that takes ten seconds for each call, one after the other, is slow and not away", async () => {
   await using kubo = await startScriptedKubo();
-  const FASTER = 40;
+  // Not more: on a busy machine the tester's own delays must stay small beside the eight seconds that count as away.
+  const FASTER = 10;
   let delayMs = 0;
   const url = await slowed(kubo, () => delayMs / FASTER);
   const { backend } = inFrontOf(url, {
     nowMs: () => systemClock.nowMs(),
     after: (ms, callback) => systemClock.after(ms / FASTER, callback),
   });
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"));
+  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
   delayMs = 10_000;
   // It becomes slow all at once, which looks like the end until the first late answers arrive.
-  await vi.waitFor(() => expect(backend.status().state).toBe("unreachable"));
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"));
+  await vi.waitFor(() => expect(backend.status().state).toBe("unreachable"), 10_000);
+  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
   const states = new Set<string>();
   const endAtMs = performance.now() + 60_000 / FASTER;
   await vi.waitFor(
@@ -92,7 +93,7 @@ test("a Kubo that takes ten seconds for each call, one after the other, is slow 
       states.add(backend.status().state);
       expect(performance.now()).toBeGreaterThan(endAtMs);
     },
-    { timeout: 10_000, interval: 5 },
+    { timeout: 15_000, interval: 5 },
   );
   expect([...states]).toEqual(["running"]);
-});
+}, 40_000);
