@@ -111,6 +111,9 @@ export const PROVIDE_TIMEOUT_MS = 60_000;
 
 export const PIN_POLICY: Omit<PinsOptions, "pinsPerSecondMax" | "pinBytesMax"> = {
   pinsMax: 10,
+  /** Most content that is there at all begins to come within this. */
+  pinQuietMs: 5_000,
+  pinsSlowMax: 16,
   /** Of wall time a DAG of 100 GB may need any; without a new block for so long nobody gives it. */
   pinStallMs: 120_000,
   /** Twelve attempts take some 18 hours: longer than most outages. */

@@ -12,7 +12,7 @@ import type { Pins, PinsOptions } from "../src/pins/pins.ts";
 import { PIN_POLICY } from "../src/policies.ts";
 import type { Metrics } from "../src/telemetry/metrics.ts";
 import { createPins, requestOf } from "./support/create-pins.ts";
-import { fails, type PinScript, ScriptedPinner } from "./support/scripted-pinner.ts";
+import { fails, hangs, type PinScript, ScriptedPinner } from "./support/scripted-pinner.ts";
 import { VirtualClock } from "./support/virtual-clock.ts";
 
 const SECOND_MS = 1_000;
@@ -33,6 +33,8 @@ interface World {
   readonly pinner: ScriptedPinner;
   readonly clock: VirtualClock;
   readonly metrics: Metrics;
+  /** Calls of `ready`. */
+  readonly reads: { count: number };
   /** Of those in this state. */
   readonly count: (...states: readonly string[]) => number;
   /** What an attempt does; undefined: it takes 50 ms and succeeds. */
@@ -46,6 +48,7 @@ async function createWorld(options: Partial<PinsOptions> = {}): Promise<World> {
   const store = await SqliteRecordStore.open({ logger }, { dataDir });
   onTestFinished(() => store[Symbol.asyncDispose]());
   let writes = 0;
+  const reads = { count: 0 };
   const watched = <T>(write: Promise<T>): Promise<T> => {
     writes++;
     return write.finally(() => void writes--);
@@ -70,7 +73,10 @@ async function createWorld(options: Partial<PinsOptions> = {}): Promise<World> {
         claims: (...args) => real.claims(...args),
         list: (...args) => real.list(...args),
         totals: () => real.totals(),
-        ready: (...args) => real.ready(...args),
+        ready: (...args) => {
+          reads.count++;
+          return real.ready(...args);
+        },
         nextWakeAtMs: () => real.nextWakeAtMs(),
         repositoryId: () => real.repositoryId(),
       },
@@ -83,7 +89,7 @@ async function createWorld(options: Partial<PinsOptions> = {}): Promise<World> {
   });
   const count = (...states: readonly string[]): number =>
     pins.totals().reduce((sum, { state, pins: some }) => (states.includes(state) ? sum + some : sum), 0);
-  return Object.assign(pinner.world, { pins, pinner, clock, metrics, count });
+  return Object.assign(pinner.world, { pins, pinner, clock, metrics, reads, count });
 }
 
 /** Takes 50 ms for a pin, as Kubo may for one of some megabytes. */
@@ -167,6 +173,79 @@ test("R28: pins that are too large for what is left do not keep back those that 
   await clock.advance(5 * 60 * SECOND_MS);
   expect(world.count("pinned")).toBe(2_800);
   expect(pinner.pinned.size).toBe(2_800);
+}, 60_000);
+
+test("R28: wishes of two authors that hang keep those of a third one back for seconds, and fail by the usual rules", async () => {
+  const world = await createWorld();
+  const { pins, clock } = world;
+  const hanging = new Set<string>();
+  world.script = async (root, options) => {
+    if (hanging.has(root.toString())) return hangs(root, options);
+    await new Promise<void>((resolve) => void clock.after(50, resolve));
+    return { blocks: 1, bytes: 10 };
+  };
+  pins.start();
+  const dead = many(16, (i) => requestOf(`dead ${i}`, { source: "nostr", holder: `author-${i % 2}` }));
+  for (const { root } of dead) hanging.add(root.toString());
+  await pins.add(dead);
+  await clock.advance(SECOND_MS);
+  await pins.add(many(50, (i) => requestOf(`good ${i}`, { source: "nostr", holder: "author-2" })));
+  await clock.advance(10 * SECOND_MS);
+  expect(world.count("pinned")).toBe(50);
+  // Nobody needed their places: each had all of its time.
+  await clock.advance(105 * SECOND_MS);
+  expect(dead.map(({ root }) => pins.view(root)?.stage)).toEqual(dead.map(() => "pinning"));
+  await clock.advance(15 * SECOND_MS);
+  for (const { root } of dead) expect(pins.get(root)).toMatchObject({ attempts: 1, state: "queued" });
+  await clock.advance(48 * HOUR_MS);
+  for (const { root } of dead) expect(pins.get(root)).toMatchObject({ attempts: 12, state: "dead" });
+}, 60_000);
+
+test("R28: hundreds of wishes that hang end early for others, a slow one that brings blocks does not, and all of it is bounded", async () => {
+  const world = await createWorld();
+  const { pins, pinner, clock } = world;
+  const [hanging, slow] = [new Set<string>(), requestOf("slow", { source: "nostr", holder: "author-0" })];
+  world.script = async (root, options) => {
+    if (hanging.has(root.toString())) return hangs(root, options);
+    const isSlow = root.equals(slow.root);
+    for (let blocks = 1; blocks <= (isSlow ? 20 : 1); blocks++) {
+      const block = new Promise<void>((resolve) => void clock.after(isSlow ? 20_000 : 50, resolve));
+      await Promise.race([block, hangs(root, options)]);
+      options.onProgress?.({ blocks, bytes: undefined });
+    }
+    return { blocks: 1, bytes: 10 };
+  };
+  pins.start();
+  await pins.add([slow]);
+  await clock.advance(25 * SECOND_MS);
+  const dead = many(400, (i) => requestOf(`dead ${i}`, { source: "nostr", holder: `author-${i % 2}` }));
+  for (const { root } of dead) hanging.add(root.toString());
+  await pins.add(dead);
+  let mostRunning = 0;
+  for (let i = 0; i < 30; i++) {
+    await clock.advance(SECOND_MS);
+    mostRunning = Math.max(mostRunning, pinner.running.size);
+  }
+  expect(mostRunning).toBeLessThanOrEqual(10 + 16);
+  await pins.add(many(50, (i) => requestOf(`good ${i}`, { source: "nostr", holder: "author-2" })));
+  await clock.advance(15 * SECOND_MS);
+  expect(world.count("pinned")).toBe(50);
+  const problems = pins.list({ limit: 1_000 }).pins.flatMap(({ problem }) => problem ?? []);
+  expect(problems.length).toBeGreaterThan(10);
+  for (const problem of problems) expect(problem).toMatch(/^no new block for \d+ s, and others wait$/);
+  await clock.advance(400 * SECOND_MS);
+  expect(pins.get(slow.root)).toMatchObject({ state: "pinned", attempts: 0 });
+}, 60_000);
+
+test("P: each pin costs the thread that answers requests two reads of the queue at most", async () => {
+  const world = await createWorld();
+  const { pins, clock, reads } = world;
+  pins.start();
+  await pins.add(many(200, (i) => requestOf(`${i}`, { source: "nostr", holder: `author-${i % 3}` })));
+  reads.count = 0;
+  await clock.advance(30 * SECOND_MS);
+  expect(world.count("pinned")).toBe(200);
+  expect(reads.count / 200).toBeLessThanOrEqual(2);
 }, 60_000);
 
 const NEVER = new AbortController().signal;

@@ -11,6 +11,8 @@ import { ScriptedPinner } from "./scripted-pinner.ts";
 
 export const PINS_OPTIONS: PinsOptions = {
   pinsMax: 10,
+  pinQuietMs: 5_000,
+  pinsSlowMax: 16,
   pinsPerSecondMax: 100,
   pinStallMs: 120_000,
   pinBytesMax: undefined,

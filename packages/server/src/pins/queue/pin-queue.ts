@@ -1,11 +1,14 @@
+import { isHoldfastError } from "@holdfast/core";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { type FailureParts, failureOf, type RetryPolicy } from "./pin-failure.ts";
 import { pinKeyOf } from "../pin-key.ts";
 import { PinRate } from "./pin-rate.ts";
+import type { PinSource } from "../pin.ts";
 import type { PinOutcome, PinStep, QueuedPin } from "../pin-row.ts";
 import type { PinStore } from "../pin-store.ts";
 import { isWish, PinTurns } from "./pin-turns.ts";
+import { SlowAttempts, type SlowOptions } from "./slow-attempts.ts";
 
 export interface PinQueueParts {
   readonly store: Pick<PinStore, "ready" | "settle" | "nextWakeAtMs" | "wake">;
@@ -18,9 +21,18 @@ export interface PinQueueParts {
   /** Shared by the queues of all steps: of one pin, one step at a time is at work. */
   readonly busy: Map<string, AbortController>;
   /** One attempt. What it throws is what the pin fails with; the first of what it returns is what became of it. */
-  readonly attempt: (pin: QueuedPin, signal: AbortSignal) => Promise<readonly PinOutcome[]>;
+  readonly attempt: (pin: QueuedPin, options: AttemptControl) => Promise<readonly PinOutcome[]>;
+  /** Resting pins may be ready now, of any step. */
+  readonly onWoken: () => void;
   /** After each attempt. `isNoted`: this outcome is in the store. Must not throw or wait. */
   readonly onEnd: (pin: QueuedPin, outcome: PinOutcome | undefined, isNoted: boolean) => void;
+}
+
+export interface AttemptControl {
+  /** Aborted with a HoldfastError: that is what the pin fails with. With anything else: nothing is noted. */
+  readonly signal: AbortSignal;
+  /** So many blocks have come. */
+  readonly onBlocks: (blocks: number) => void;
 }
 
 export interface PinQueueOptions {
@@ -30,6 +42,8 @@ export interface PinQueueOptions {
   /** Wishes that begin; content that came with its request is not slowed down. */
   readonly wishesPerSecondMax: number;
   readonly retry: RetryPolicy;
+  /** For attempts that tell of their blocks: a wish that brings none gives its place back. */
+  readonly slow?: SlowOptions;
 }
 
 /** While the backend is away, one attempt is made after each pause; they double up to the longest. */
@@ -54,6 +68,7 @@ export class PinQueue {
   readonly #options: PinQueueOptions;
   readonly #turns: PinTurns;
   readonly #rate: PinRate;
+  readonly #slow: SlowAttempts | undefined;
   readonly #running = new Set<Promise<void>>();
   #cancelTimer: () => void = () => undefined;
   /** Pins for which the backend said that it is away, although it was up: the next time that is about them. */
@@ -64,9 +79,10 @@ export class PinQueue {
   #isPaused = false;
   #isWaking = false;
   #isOpen = false;
+  #isFillDue = false;
 
   constructor(parts: PinQueueParts, options: PinQueueOptions) {
-    const { step, workers } = options;
+    const { step, workers, slow } = options;
     this.#parts = parts;
     this.#options = options;
     const wishesMax = Math.max(1, workers - Math.ceil(workers / 5));
@@ -76,6 +92,13 @@ export class PinQueue {
       laneMax: Math.max(1, Math.ceil(workers / 2)),
     });
     this.#rate = new PinRate(parts.clock, { perSecond: options.wishesPerSecondMax });
+    const onSlow = (pin: QueuedPin): void => {
+      this.#turns.setAside(pin);
+      this.#fillSoon();
+    };
+    // A backend that hangs as a whole says nothing about any pin.
+    const isRoomNeeded = (): boolean => parts.isBackendUp() && this.#turns.isWishWaiting(parts.busy);
+    this.#slow = slow && new SlowAttempts({ ...parts, isRoomNeeded, onSlow }, slow);
   }
 
   start(): void {
@@ -83,8 +106,22 @@ export class PinQueue {
     this.fill();
   }
 
-  /** There is something new to do, or room to do it. Cheap when not. */
-  fill(): void {
+  /** There may be something new to do; of this source, if one is given. Calls of one turn of the event loop are one. */
+  fill(source?: PinSource): void {
+    this.#turns.noteNews(source);
+    this.#fillSoon();
+  }
+
+  #fillSoon(): void {
+    if (this.#isFillDue) return;
+    this.#isFillDue = true;
+    queueMicrotask(() => {
+      this.#isFillDue = false;
+      this.#fillNow();
+    });
+  }
+
+  #fillNow(): void {
     if (!this.#isOpen || this.#isPaused) return;
     const workers = this.#pauses > 0 ? 1 : this.#options.workers;
     let rateMs = 0;
@@ -115,13 +152,17 @@ export class PinQueue {
     const key = pinKeyOf(pin.root);
     const controller = new AbortController();
     this.#parts.busy.set(key, controller);
-    if (isWish(pin.lane.source)) this.#rate.take();
+    if (isWish(pin.lane.source)) {
+      this.#rate.take();
+      this.#slow?.watch(pin, controller);
+    }
     const run = this.#attempt(pin, controller.signal).then(({ outcome, isNoted }) => {
       this.#parts.busy.delete(key);
       this.#turns.end(pin);
+      this.#slow?.end(pin);
       this.#running.delete(run);
       this.#parts.onEnd(pin, outcome, isNoted);
-      this.fill();
+      this.#fillSoon();
     });
     this.#running.add(run);
   }
@@ -152,13 +193,15 @@ export class PinQueue {
     const { attempt, clock, random, logger, isBackendUp } = this.#parts;
     const key = pinKeyOf(pin.root);
     try {
-      const outcomes = await attempt(pin, signal);
+      const onBlocks = (blocks: number): void => this.#slow?.note(pin, blocks);
+      const outcomes = await attempt(pin, { signal, onBlocks });
       this.#pauses = 0;
       this.#fullInARow = 0;
       this.#suspects.delete(key);
       return outcomes;
-    } catch (err) {
-      if (signal.aborted) return [];
+    } catch (thrown) {
+      const err: unknown = signal.aborted ? signal.reason : thrown;
+      if (signal.aborted && !isHoldfastError(err)) return [];
       const isItsOwn = isBackendUp() && (this.#pauses >= PAUSES_BELIEVED || this.#suspects.has(key));
       const facts: FailureParts = { nowMs: clock.nowMs(), random: random(), isItsOwn };
       const failure = failureOf(err, pin, this.#options.retry, facts);
@@ -205,7 +248,8 @@ export class PinQueue {
     const restMs = wakeAtMs === undefined ? LOOK_MS_MAX : wakeAtMs - clock.nowMs();
     if (restMs <= 0) void this.#wake();
     const delayMs = Math.min(...[rateMs, restMs].filter((ms) => ms > 0), LOOK_MS_MAX);
-    this.#setTimer(delayMs, () => this.fill());
+    // That time has passed for the rate is no news.
+    this.#setTimer(delayMs, () => (rateMs > 0 ? this.#fillSoon() : this.fill()));
   }
 
   async #wake(): Promise<void> {
@@ -219,7 +263,7 @@ export class PinQueue {
     } finally {
       this.#isWaking = false;
     }
-    this.fill();
+    this.#parts.onWoken();
   }
 
   #setTimer(delayMs: number, callback: () => void): void {

@@ -18,14 +18,20 @@ export type BusyKeys = Pick<ReadonlyMap<string, unknown>, "has" | "size">;
 const WRITES_IN_A_ROW = 4;
 
 /**
- * Tells whose turn is next: what was written here before wishes, round over sources, round over holders within one, the greatest
- * priority of a holder first.
+ * Tells whose turn is next: what was written here before wishes, round over sources, round over holders within one, past those who
+ * have more than their share under way, the greatest priority of a holder first.
+ *
+ * Asks the store only for what it may have: whoever changes that says so with {@link noteNews}.
  */
 export class PinTurns {
   readonly #store: Pick<PinStore, "ready">;
   readonly #options: TurnsOptions;
-  /** What has begun here and has not ended. */
+  /** What has begun here, has not ended, and has a place. */
   readonly #begun = new Map<string, PinLane>();
+  /** What has given its place back and goes on. */
+  readonly #aside = new Map<string, PinLane>();
+  /** By source: behind this holder, or at all, nothing waited when last looked at, and there was no news since. */
+  readonly #nothingBehind = new Map<PinSource, { readonly holder: string | undefined }>();
   readonly #lastHolders = new Map<PinSource, string>();
   #lastWrite: PinSource | undefined;
   #lastWish: PinSource | undefined;
@@ -60,8 +66,27 @@ export class PinTurns {
     return pin;
   }
 
-  end(pin: QueuedPin): void {
-    this.#begun.delete(pinKeyOf(pin.root));
+  /** Its place is free for another one. */
+  setAside({ root, lane }: QueuedPin): void {
+    const key = pinKeyOf(root);
+    if (this.#begun.delete(key)) this.#aside.set(key, lane);
+  }
+
+  end({ root }: QueuedPin): void {
+    const key = pinKeyOf(root);
+    this.#begun.delete(key);
+    this.#aside.delete(key);
+  }
+
+  /** The store may have something that it did not have; of this source, if one is given. */
+  noteNews(source?: PinSource): void {
+    if (source === undefined) this.#nothingBehind.clear();
+    else this.#nothingBehind.delete(source);
+  }
+
+  /** Whether there is a wish that is not under way. */
+  isWishWaiting(busy: BusyKeys): boolean {
+    return WISH_SOURCES.some((source) => this.#idleBehind(source, undefined, busy).length > 0);
   }
 
   /** Of the first of these sources behind the last one that has something. */
@@ -75,26 +100,47 @@ export class PinTurns {
     return undefined;
   }
 
+  /** Of the next holder that has no more than its share under way and nothing slow; else of the one with the fewest attempts. */
   #find(source: PinSource, busy: BusyKeys): QueuedPin | undefined {
-    const last = this.#lastHolders.get(source);
-    return (
-      this.#findAfter(source, last, busy) ??
-      (last === undefined ? undefined : this.#findAfter(source, undefined, busy))
-    );
+    const begun = countsOf(this.#begun, source);
+    const aside = countsOf(this.#aside, source);
+    const share = [...begun.values()].reduce((sum, count) => sum + count, 0) / begun.size;
+    let fewest: { readonly pin: QueuedPin; readonly count: number } | undefined;
+    for (const pin of this.#firstOfEach(source, busy)) {
+      const { holder } = pin.lane;
+      const [own = 0, slow = 0] = [begun.get(holder), aside.get(holder)];
+      if (slow === 0 && (own === 0 || own <= share)) return pin;
+      if (fewest === undefined || own + slow < fewest.count) fewest = { pin, count: own + slow };
+    }
+    return fewest?.pin;
   }
 
-  #findAfter(source: PinSource, afterHolder: string | undefined, busy: BusyKeys): QueuedPin | undefined {
-    const { step } = this.#options;
-    for (let after = afterHolder; ;) {
-      const pins = this.#store.ready({ step, source, afterHolder: after, limit: busy.size + 1 });
-      const idle = pins.filter(({ root }) => !busy.has(pinKeyOf(root)));
-      const found = idle.find(({ lane }) => !this.#isFull(lane));
-      if (found !== undefined) return found;
-      // Nothing up to here can begin; the next holder may have something.
-      const full = idle[0];
-      if (full === undefined) return undefined;
-      after = full.lane.holder;
+  /** What each holder that has room would begin with, from the one behind the last. Reads on only while it is asked for more. */
+  *#firstOfEach(source: PinSource, busy: BusyKeys): Generator<QueuedPin> {
+    const last = this.#lastHolders.get(source);
+    for (const from of last === undefined ? [undefined] : [last, undefined]) {
+      for (let behind = from; ;) {
+        const idle = this.#idleBehind(source, behind, busy);
+        if (idle.length === 0) break;
+        for (const pin of idle) {
+          const { holder } = pin.lane;
+          if (holder === behind) continue;
+          behind = holder;
+          if (!this.#isFull(pin.lane)) yield pin;
+        }
+      }
     }
+  }
+
+  /** The first ones that nobody is at work for; only what a few rows show, but one at least if there is any. */
+  #idleBehind(source: PinSource, holder: string | undefined, busy: BusyKeys): readonly QueuedPin[] {
+    const nothing = this.#nothingBehind.get(source);
+    if (nothing !== undefined && (nothing.holder === undefined || nothing.holder === holder)) return [];
+    const { step } = this.#options;
+    const pins = this.#store.ready({ step, source, afterHolder: holder, limit: busy.size + 1 });
+    const idle = pins.filter(({ root }) => !busy.has(pinKeyOf(root)));
+    if (idle.length === 0) this.#nothingBehind.set(source, { holder });
+    return idle;
   }
 
   #hasRoomForWishes(): boolean {
@@ -113,4 +159,13 @@ export class PinTurns {
 
 export function isWish(source: PinSource): boolean {
   return !WRITE_SOURCES.includes(source);
+}
+
+/** By holder. */
+function countsOf(lanes: ReadonlyMap<string, PinLane>, source: PinSource): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const lane of lanes.values()) {
+    if (lane.source === source) counts.set(lane.holder, (counts.get(lane.holder) ?? 0) + 1);
+  }
+  return counts;
 }

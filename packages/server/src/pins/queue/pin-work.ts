@@ -6,7 +6,7 @@ import type { Metrics } from "../../telemetry/metrics.ts";
 import { attemptPin } from "./pin-attempt.ts";
 import type { RetryPolicy } from "./pin-failure.ts";
 import { pinKeyOf } from "../pin-key.ts";
-import { PinQueue, type PinQueueParts } from "./pin-queue.ts";
+import { type AttemptControl, PinQueue, type PinQueueParts } from "./pin-queue.ts";
 import type { PinOutcome, QueuedPin } from "../pin-row.ts";
 import { isWish } from "./pin-turns.ts";
 import type { Pinner, PinProgress } from "../pinner.ts";
@@ -33,6 +33,9 @@ export interface PinWorkParts {
 export interface PinWorkOptions {
   readonly pinsMax: number;
   readonly pinsPerSecondMax: number;
+  /** A wish without another block for so long goes on beside the `pinsMax`; with `pinsSlowMax` of those one must end. */
+  readonly pinQuietMs: number;
+  readonly pinsSlowMax: number;
   /** An attempt without another block for so long is given up. */
   readonly pinStallMs: number;
   /** What one wish may bring here; undefined: anything. */
@@ -45,6 +48,15 @@ export interface PinWorkOptions {
   readonly unpinTimeoutMs: number;
 }
 
+/** Noted, nothing is left to do for the pin but to tell the network; otherwise another step may have waited for the end. */
+const ENDS: ReadonlySet<PinOutcome["kind"]> = new Set([
+  "pinned",
+  "failed",
+  "dead",
+  "provided",
+  "not-provided",
+]);
+
 /** Why an attempt ends whose pin nobody wants any more. */
 const CALLED_OFF = new Error("nobody wants this pin any more");
 
@@ -53,7 +65,10 @@ export class PinWork {
   readonly #parts: PinWorkParts;
   readonly #options: PinWorkOptions;
   readonly #busy = new Map<string, AbortController>();
+  /** Of pins that somebody may have changed while an attempt was under way. */
+  readonly #doubtful = new Set<string>();
   readonly #underWay = new Map<string, { readonly root: CID; readonly progress: PinProgress }>();
+  readonly #provides: PinQueue;
   readonly #queues: readonly PinQueue[];
 
   constructor(parts: PinWorkParts, options: PinWorkOptions) {
@@ -63,20 +78,23 @@ export class PinWork {
     const shared: Omit<PinQueueParts, "attempt"> = {
       ...parts,
       busy: this.#busy,
+      onWoken: () => this.#fill(),
       onEnd: (pin, outcome, isNoted) => this.#end(pin, outcome, isNoted),
     };
     const unlimited = { wishesPerSecondMax: Number.MAX_SAFE_INTEGER };
+    this.#provides = new PinQueue(
+      { ...shared, attempt: (pin, { signal }) => this.#provide(pin, signal) },
+      { step: "provide", workers: providesMax, retry: provideRetry, ...unlimited },
+    );
+    const slow = { quietMs: options.pinQuietMs, slowMax: options.pinsSlowMax };
     this.#queues = [
       new PinQueue(
-        { ...shared, attempt: (pin, signal) => this.#pin(pin, signal) },
-        { step: "pin", workers: pinsMax, wishesPerSecondMax: pinsPerSecondMax, retry: pinRetry },
+        { ...shared, attempt: (pin, control) => this.#pin(pin, control) },
+        { step: "pin", workers: pinsMax, wishesPerSecondMax: pinsPerSecondMax, retry: pinRetry, slow },
       ),
+      this.#provides,
       new PinQueue(
-        { ...shared, attempt: (pin, signal) => this.#provide(pin, signal) },
-        { step: "provide", workers: providesMax, retry: provideRetry, ...unlimited },
-      ),
-      new PinQueue(
-        { ...shared, attempt: (pin, signal) => this.#unpin(pin, signal) },
+        { ...shared, attempt: (pin, { signal }) => this.#unpin(pin, signal) },
         { step: "unpin", workers: unpinsMax, retry: pinRetry, ...unlimited },
       ),
     ];
@@ -86,8 +104,10 @@ export class PinWork {
     for (const queue of this.#queues) queue.start();
   }
 
+  /** Somebody else has changed something in the store. */
   fill(): void {
-    for (const queue of this.#queues) queue.fill();
+    for (const key of this.#busy.keys()) this.#doubtful.add(key);
+    this.#fill();
   }
 
   resume(): void {
@@ -114,7 +134,11 @@ export class PinWork {
     await Promise.all(closed);
   }
 
-  async #pin(pin: QueuedPin, signal: AbortSignal): Promise<readonly PinOutcome[]> {
+  #fill(): void {
+    for (const queue of this.#queues) queue.fill();
+  }
+
+  async #pin(pin: QueuedPin, { signal, onBlocks }: AttemptControl): Promise<readonly PinOutcome[]> {
     const { metrics, clock, provider, pinner } = this.#parts;
     const { pinStallMs, pinBytesMax } = this.#options;
     const key = pinKeyOf(pin.root);
@@ -124,8 +148,10 @@ export class PinWork {
     let made: readonly PinOutcome[] = [];
     const onAbsent = (): void => void (made = [{ kind: "made", repositoryId }]);
     if (source === "sidecar") metrics.sidecar.promotionAttempts++;
-    const onProgress = (progress: PinProgress): void =>
-      void this.#underWay.set(key, { root: pin.root, progress });
+    const onProgress = (progress: PinProgress): void => {
+      this.#underWay.set(key, { root: pin.root, progress });
+      onBlocks(progress.blocks);
+    };
     onProgress({ blocks: 0, bytes: undefined });
     let held: PinProgress;
     try {
@@ -190,8 +216,9 @@ export class PinWork {
     if (outcome !== undefined && isNoted) this.#count(pin, outcome);
     const pinned = isNoted && outcome?.kind === "pinned" ? outcome : undefined;
     this.#parts.onChanged(pin.root, pinned !== undefined, pinned?.heldBytes);
-    // Another step of this pin may have waited for its end.
-    this.fill();
+    const isDoubtful = this.#doubtful.delete(pinKeyOf(pin.root));
+    if (isDoubtful || !isNoted || outcome === undefined || !ENDS.has(outcome.kind)) this.#fill();
+    else if (pinned?.provides === true) this.#provides.fill(pin.lane.source);
   }
 
   #count({ source, step, madeIn }: QueuedPin, outcome: PinOutcome): void {

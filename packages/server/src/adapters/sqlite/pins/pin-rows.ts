@@ -1,7 +1,7 @@
 import { CID } from "multiformats/cid";
 import { decode } from "multiformats/hashes/digest";
 import type { PinSource } from "../../../pins/pin.ts";
-import type { PinRow, PinStep } from "../../../pins/pin-row.ts";
+import type { PinRow, PinStep, QueuedPin } from "../../../pins/pin-row.ts";
 
 /** A row of `pins` as SQLite gives it. */
 export interface PinColumns {
@@ -54,6 +54,38 @@ export const CHANGING_COLUMNS: readonly (keyof PinColumns)[] = [
   "block_bytes",
   "made_in",
 ];
+
+/** What the queue needs of a pin. */
+export const QUEUED_COLUMNS = [
+  "multihash",
+  "codec",
+  "cid_version",
+  "is_recursive",
+  "step",
+  "attempts",
+  "lane_source",
+  "lane_holder",
+  "source",
+  "name",
+  "made_in",
+] as const satisfies readonly (keyof PinColumns)[];
+
+export type QueuedColumns = Pick<PinColumns, (typeof QUEUED_COLUMNS)[number]>;
+
+/** Undefined when nothing is to be done. */
+export function queuedPinOf(columns: QueuedColumns): QueuedPin | undefined {
+  if (columns.step === null) return undefined;
+  return {
+    root: cidOf(columns),
+    recursive: columns.is_recursive === 1,
+    step: columns.step,
+    lane: { source: columns.lane_source, holder: columns.lane_holder },
+    attempts: columns.attempts,
+    source: columns.source,
+    name: columns.name ?? undefined,
+    madeIn: columns.made_in ?? undefined,
+  };
+}
 
 export function valuesOf(row: PinRow): readonly (number | string | null)[] {
   return [

@@ -1,10 +1,10 @@
-import { CHANGING_COLUMNS } from "./pin-rows.ts";
+import { CHANGING_COLUMNS, QUEUED_COLUMNS } from "./pin-rows.ts";
 
 const PIN_OF_KEY = "SELECT * FROM pins WHERE multihash = ? AND codec = ?";
 const UNFINISHED = "state NOT IN ('pinned', 'provided') AND state = ?";
 
 const ready = (where: string): string =>
-  `SELECT * FROM pins INDEXED BY ready_pins
+  `SELECT ${QUEUED_COLUMNS.join(", ")} FROM pins INDEXED BY ready_pins
    WHERE step = ? AND is_resting = 0 AND lane_source = ? ${where}
    ORDER BY lane_holder, priority DESC, next_attempt_at_ms, id LIMIT ?`;
 

@@ -1,13 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { CID } from "multiformats/cid";
 import type { Pin, PinClaim, PinRequest, PinSource } from "../../../pins/pin.ts";
-import {
-  pinOfRow,
-  type PinOutcome,
-  type PinRules,
-  queuedPinOf,
-  type QueuedPin,
-} from "../../../pins/pin-row.ts";
+import { pinOfRow, type PinOutcome, type PinRules, type QueuedPin } from "../../../pins/pin-row.ts";
 import {
   type AddedPin,
   CLAIMS_SHOWN_MAX,
@@ -16,7 +10,7 @@ import {
   type PinTotal,
 } from "../../../pins/pin-store.ts";
 import type { PinKey } from "./pin-messages.ts";
-import { cidOf, type PinColumns, rowOf } from "./pin-rows.ts";
+import { cidOf, type PinColumns, type QueuedColumns, queuedPinOf, rowOf } from "./pin-rows.ts";
 import { PIN_READS } from "./pin-statements.ts";
 import type { StoreClient } from "../store-client.ts";
 
@@ -132,9 +126,7 @@ export class SqlitePinStore implements PinStore, Disposable {
       afterHolder === undefined
         ? this.#ready.all(step, source, limit)
         : this.#readyAfter.all(step, source, afterHolder, limit);
-    return (found as unknown as PinColumns[]).flatMap((columns) => {
-      return queuedPinOf(cidOf(columns), rowOf(columns)) ?? [];
-    });
+    return (found as unknown as QueuedColumns[]).flatMap((columns) => queuedPinOf(columns) ?? []);
   }
 
   nextWakeAtMs(): number | undefined {
