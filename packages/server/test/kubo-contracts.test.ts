@@ -37,19 +37,23 @@ describe.skipIf(!kuboAvailable)("our Kubo and another one", () => {
     [Symbol.asyncDispose]: sharedElsewhere,
   }));
 
-  pinnerContract("Kubo", async () => ({
-    pinner: parts.backend.pinner,
-    vault: parts.vault,
-    giveToOther: async (root, blocks) =>
-      void (await parts.other.rpc("dag/import?pin-roots=false", { bytes: carOf([root], blocks) })),
-    wish: async () => {},
-    release: async () => {},
-    pinByOther: async ({ cid, bytes }, recursive) => {
-      await parts.ours.rpc("dag/import?pin-roots=false", { bytes: carOf([cid], [{ cid, bytes }]) });
-      await parts.ours.rpc(`pin/add?arg=${cid.toString()}&recursive=${recursive}`);
-    },
-    [Symbol.asyncDispose]: sharedElsewhere,
-  }));
+  pinnerContract(
+    "Kubo",
+    async () => ({
+      pinner: parts.backend.pinner,
+      vault: parts.vault,
+      giveToOther: async (root, blocks) =>
+        void (await parts.other.rpc("dag/import?pin-roots=false", { bytes: carOf([root], blocks) })),
+      wish: async () => {},
+      release: async () => {},
+      pinByOther: async ({ cid, bytes }, recursive) => {
+        await parts.ours.rpc("dag/import?pin-roots=false", { bytes: carOf([cid], [{ cid, bytes }]) });
+        await parts.ours.rpc(`pin/add?arg=${cid.toString()}&recursive=${recursive}`);
+      },
+      [Symbol.asyncDispose]: sharedElsewhere,
+    }),
+    { isShared: true },
+  );
 
   contentRoutingContract("Kubo", async () => ({
     routing: parts.backend,

@@ -16,18 +16,22 @@ function setUp() {
   return { vault, other, pins, blocks, pinner: new VaultPinner({ vault, blocks, pins }) };
 }
 
-pinnerContract("our vault", async () => {
-  const { vault, other, pins, pinner } = setUp();
-  const claim = { source: "pin-add", holder: "", name: undefined, createdAtMs: 1 } as const;
-  return {
-    pinner,
-    vault,
-    giveToOther: async (_root, blocks) => {
-      for (const block of blocks) other.add(block);
-    },
-    wish: async (root, recursive) =>
-      void (await pins.add([{ root, recursive, claim, isStored: false }], RULES)),
-    release: async (root) => void (await pins.release(root, claim, 2)),
-    [Symbol.asyncDispose]: async () => {},
-  };
-});
+pinnerContract(
+  "our vault",
+  async () => {
+    const { vault, other, pins, pinner } = setUp();
+    const claim = { source: "pin-add", holder: "", name: undefined, createdAtMs: 1 } as const;
+    return {
+      pinner,
+      vault,
+      giveToOther: async (_root, blocks) => {
+        for (const block of blocks) other.add(block);
+      },
+      wish: async (root, recursive) =>
+        void (await pins.add([{ root, recursive, claim, isStored: false }], RULES)),
+      release: async (root) => void (await pins.release(root, claim, 2)),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  },
+  { isShared: false },
+);
