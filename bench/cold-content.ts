@@ -30,7 +30,11 @@ interface Timing {
 export async function coldContent(): Promise<string> {
   await using kubo = await startKubo({ label: "bench" });
   await using node = await startNode({
-    env: { HOLDFAST_BACKEND: "kubo", HOLDFAST_KUBO_RPC_URL: kubo.apiUrl },
+    env: {
+      HOLDFAST_BACKEND: "kubo",
+      HOLDFAST_KUBO_RPC_URL: kubo.apiUrl,
+      HOLDFAST_KUBO_GATEWAY_URL: kubo.gatewayUrl,
+    },
   });
   const lines = [
     `## Cold content in front of Kubo, ${OBJECTS} objects, one after the other, by turns`,

@@ -279,11 +279,11 @@ describe("dag/export", () => {
     await using node = await startContent({ sources: [source] });
     const leave = new AbortController();
     const response = await fetch(`${node.url}/api/v0/dag/export?arg=${text(ROOT)}`, { signal: leave.signal });
+    const waiting = () => source.asked.filter(({ cid }) => !cid.equals(ROOT.cid));
+    await expect.poll(() => waiting().length).toBeGreaterThan(0);
     leave.abort();
     await expect(response.arrayBuffer()).rejects.toThrow(/terminated|aborted/);
-    const waiting = source.asked.filter(({ cid }) => !cid.equals(ROOT.cid));
-    await expect.poll(() => waiting.every(({ signal }) => signal.aborted)).toBe(true);
-    expect(waiting.length).toBeGreaterThan(0);
+    await expect.poll(() => waiting().every(({ signal }) => signal.aborted)).toBe(true);
   });
 
   test("a block that is no DAG of its codec has a status, not a broken transfer", async () => {
