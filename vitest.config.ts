@@ -2,6 +2,12 @@ import { defineConfig } from "vitest/config";
 
 // Tests run from source; the condition also reaches worker threads (packages/server/src/adapters/threads).
 const conditions = ["@holdfast/source"];
+/**
+ * Threads of one process share compiled WebAssembly, such as the part of Node that strips types from our sources. When two of them
+ * replace its calls into JavaScript by faster ones at once, V8 of Node 24 frees the code twice (a core says so: SIGSEGV in
+ * `Runtime_TierUpWasmToJSWrapper`). The product sets the same in `spawn-thread.ts`.
+ */
+const noWasmWrapperTierUp = "--wasm-wrapper-tiering-budget=2147483647";
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -18,7 +24,7 @@ export default defineConfig({
           include: ["*.test.ts", "packages/*/{src,test}/**/*.test.ts"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
-          execArgv: ["--conditions=@holdfast/source"],
+          execArgv: ["--conditions=@holdfast/source", noWasmWrapperTierUp],
         },
       },
       {
