@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -215,6 +215,22 @@ test("a disk that refuses fails the put with STORE_FAILED and says no path of th
   const failure = await store.put([blockOf(bytesOf(100_000))]).catch((err: unknown) => err);
   expect(failure).toMatchObject({ code: "STORE_FAILED" });
   expect(String(failure)).not.toContain(directory);
+});
+
+test("what is deleted goes in its order: a child that cannot go keeps its parent, wherever each of them is", async () => {
+  const { directory, store } = await openVault();
+  const [large, small] = [blockOf(bytesOf(70_000, 1)), blockOf(bytesOf(500, 2))];
+  await store.put([large, small]);
+  const [file] = await largeBlockFiles(directory);
+  if (file === undefined) throw new Error("the large block has a file");
+  await rm(file);
+  // Nothing but a folder can stand in root's way.
+  await mkdir(file);
+  await expect(store.delete([large.cid, small.cid])).rejects.toMatchObject({ code: "STORE_FAILED" });
+  expect(await store.has(small.cid)).toBe(true);
+  await rm(file, { recursive: true });
+  await store.delete([large.cid, small.cid]);
+  expect(await store.has(small.cid)).toBe(false);
 });
 
 test("after kill -9 every acknowledged block is there, and nothing else is half written", async () => {

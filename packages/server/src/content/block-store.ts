@@ -49,7 +49,8 @@ export interface SweepableBlockStore extends BlockStore {
    */
   list(options: { readonly signal: AbortSignal }): AsyncIterable<readonly HeldBlock[]>;
   /**
-   * Lets these blocks go. One that is not held is a success, and a read at the same time may be a hit or a miss.
+   * Lets these blocks go, in their order: when it is broken off, also by a kill, none is gone before those that stand before it. One that
+   * is not held is a success, and a read at the same time may be a hit or a miss.
    *
    * @throws HoldfastError `STORE_FAILED`; then none, some or all of them may be gone.
    */

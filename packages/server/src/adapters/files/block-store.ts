@@ -88,10 +88,22 @@ export class FileBlockStore implements SweepableBlockStore, AsyncDisposable {
     yield* this.#files.list(options);
   }
 
-  /** From wherever it is: an earlier version may have kept it elsewhere. */
   async delete(cids: readonly CID[]): Promise<void> {
     this.#assertWriter();
-    await Promise.all([this.#small.delete(cids), this.#files.delete(cids)]);
+    let small: CID[] = [];
+    const isSmall = new Set(cids.filter((cid) => this.#small.has(cid)));
+    for (const cid of cids) {
+      if (isSmall.has(cid)) {
+        small.push(cid);
+        continue;
+      }
+      await this.#small.delete(small);
+      small = [];
+      await this.#files.delete([cid]);
+    }
+    await this.#small.delete(small);
+    // An earlier version may have kept a second copy of one in a file.
+    await this.#files.delete([...isSmall]);
   }
 
   /** Settles all that was accepted and closes the database. */
