@@ -91,10 +91,10 @@ describe.skipIf(!kuboAvailable)("names travel between us and real Kubo nodes", (
     const first = await getRecord(node.publicUrl, publisher.name.text);
     expect(first.status).toBe(404);
     expect(first.tookMs).toBeLessThan(5000);
-    const again = await Promise.all(
-      Array.from({ length: 5 }, () => getRecord(node.publicUrl, publisher.name.text)),
-    );
-    expect(Math.min(...again.map((read) => read.tookMs))).toBeLessThan(5);
+    // One after the other: five at once would measure each other.
+    const tookMs: number[] = [];
+    for (let i = 0; i < 5; i++) tookMs.push((await getRecord(node.publicUrl, publisher.name.text)).tookMs);
+    expect(Math.min(...tookMs)).toBeLessThan(5);
     await putRecord(node.publicUrl, publisher.name, await publisher.record(VALUE, 4n));
     expect(sequenceOf(await getRecord(node.publicUrl, publisher.name.text))).toBe("4");
   });

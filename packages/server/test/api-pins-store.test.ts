@@ -9,7 +9,8 @@ import { MemoryPinStore } from "../src/adapters/memory/pin-store.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import type { ApiPinsQuery, ApiPinStore } from "../src/pins/api/api-pin-store.ts";
 import type { PinStore } from "../src/pins/pin-store.ts";
-import { addOf, apiPinStoreContract, orderOf } from "./contracts/api-pin-store.contract.ts";
+import { apiPinStoreContract } from "./contracts/api-pin-store.contract.ts";
+import { addOf, orderOf } from "./contracts/api-pin-store-facts.ts";
 import { blockOf } from "./support/blocks.ts";
 
 const logger = pino({ level: "silent" });

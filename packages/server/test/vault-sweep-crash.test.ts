@@ -4,15 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
-import { FileBlockStore } from "../src/adapters/files/block-store.ts";
-import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { blockKeyOf } from "../src/content/block-hash.ts";
-import { Vault } from "../src/content/vault.ts";
-import { VaultRelease } from "../src/pins/sweep/sweep.ts";
-import { systemClock } from "../src/telemetry/clock.ts";
-import { Metrics } from "../src/telemetry/metrics.ts";
+import { openSweptVault } from "./support/open-swept-vault.ts";
 import { sweptDag } from "./support/swept-dag.ts";
 
 test.for([40, 90])(
@@ -24,24 +18,10 @@ test.for([40, 90])(
     const { count, released } = await runUntilKilled(dataDir, uploads);
     expect(released).toBeGreaterThan(0);
 
-    const logger = pino({ level: "silent" });
-    const metrics = new Metrics();
-    await using records = await SqliteRecordStore.open({ logger }, { dataDir });
-    await using store = await FileBlockStore.open(join(dataDir, "vault"));
-    const vault = new Vault({ store, metrics }, { bytesMax: 0 });
+    const { records, store, release } = await openSweptVault(dataDir);
+    await using _records = records;
+    await using _store = store;
     const { pins } = records;
-    const release = new VaultRelease(
-      {
-        pins,
-        vault,
-        pinner: { isPinned: () => Promise.resolve(true) },
-        clock: systemClock,
-        timers: systemClock,
-        metrics,
-        logger,
-      },
-      { pauseMs: 1, fullLookMs: 1_000_000 },
-    );
     const check = async (): Promise<Set<string>> => {
       const needed = new Set<string>();
       for (let i = 0; i < count; i++) {

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { CarWriter } from "@ipld/car";
 import { parseCid } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import { blockKeyOf } from "../../src/content/block-hash.ts";
 import type { Block } from "../../src/content/block-store.ts";
+import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 export type GatewayBehaviour =
   | "honest"
@@ -55,10 +55,9 @@ export async function startGatewayServer(): Promise<GatewayServer> {
     }
   });
   server.on("connection", () => connections++);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const { url, stop } = await listenOnLoopback(server, drips);
   const gateway: GatewayServer = {
-    url: `http://127.0.0.1:${port}/some/base/`,
+    url: `${url}/some/base/`,
     behaviour: "honest",
     asked: [],
     headers: [],
@@ -69,11 +68,7 @@ export async function startGatewayServer(): Promise<GatewayServer> {
       blocks.set(blockKeyOf(cid), bytes);
       return cid;
     },
-    async [Symbol.asyncDispose]() {
-      for (const drip of drips) clearInterval(drip);
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: stop,
   };
   return gateway;
 }

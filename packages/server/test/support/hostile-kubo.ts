@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 export type KuboBehaviour =
   | "answers"
@@ -62,9 +62,9 @@ export async function startHostileKubo(): Promise<HostileKubo> {
     return ANSWERS[kubo.behaviour]({ request, response, drips, answer });
   });
   server.on("connection", () => connections++);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { url, stop } = await listenOnLoopback(server, drips);
   const kubo: HostileKubo = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     behaviour: "answers",
     isStatusHostile: false,
     answers: new Map(),
@@ -78,11 +78,7 @@ export async function startHostileKubo(): Promise<HostileKubo> {
     get open() {
       return open;
     },
-    async [Symbol.asyncDispose]() {
-      for (const drip of drips) clearInterval(drip);
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: stop,
   };
   return kubo;
 }

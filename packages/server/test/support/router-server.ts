@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listenOnLoopback } from "./listen-on-loopback.ts";
 
 export type RouterBehaviour =
   | "honest"
@@ -51,9 +51,9 @@ export async function startRouterServer(behaviour: RouterBehaviour = "honest"): 
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => answer({ request, response, body: Buffer.concat(chunks), drips, router }));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { url, stop } = await listenOnLoopback(server, drips);
   const router: RouterServer = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     behaviour,
     records: new Map(),
     json: new Map(),
@@ -62,11 +62,7 @@ export async function startRouterServer(behaviour: RouterBehaviour = "honest"): 
     get open() {
       return open;
     },
-    async [Symbol.asyncDispose]() {
-      for (const drip of drips) clearInterval(drip);
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: stop,
   };
   return router;
 }

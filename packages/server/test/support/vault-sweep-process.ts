@@ -1,11 +1,4 @@
-import { join } from "node:path";
-import { pino } from "pino";
-import { FileBlockStore } from "../../src/adapters/files/block-store.ts";
-import { SqliteRecordStore } from "../../src/adapters/sqlite/record-store.ts";
-import { Vault } from "../../src/content/vault.ts";
-import { VaultRelease } from "../../src/pins/sweep/sweep.ts";
-import { systemClock } from "../../src/telemetry/clock.ts";
-import { Metrics } from "../../src/telemetry/metrics.ts";
+import { openSweptVault } from "./open-swept-vault.ts";
 import { sweptDag } from "./swept-dag.ts";
 
 /**
@@ -13,23 +6,8 @@ import { sweptDag } from "./swept-dag.ts";
  * Prints each DAG when its pin is committed.
  */
 const [, , dataDir = ""] = process.argv;
-const logger = pino({ level: "silent" });
-const metrics = new Metrics();
-const { pins } = await SqliteRecordStore.open({ logger }, { dataDir });
-const store = await FileBlockStore.open(join(dataDir, "vault"));
-const vault = new Vault({ store, metrics }, { bytesMax: 0 });
-const release = new VaultRelease(
-  {
-    pins,
-    vault,
-    pinner: { isPinned: () => Promise.resolve(true) },
-    clock: systemClock,
-    timers: systemClock,
-    metrics,
-    logger,
-  },
-  { pauseMs: 1, fullLookMs: 1_000_000 },
-);
+const { records, vault, release, metrics } = await openSweptVault(dataDir);
+const { pins } = records;
 release.start();
 for (let i = 0; ; i++) {
   const { root, blocks } = sweptDag(i);

@@ -1,3 +1,5 @@
+import type { PutOutcome } from "../../../records/keep-alive/propagations.ts";
+
 export interface SetPropagationTargetsJob {
   readonly kind: "set-propagation-targets";
   readonly labels: readonly string[];
@@ -20,15 +22,7 @@ export interface PropagationChange {
   readonly name: Uint8Array<ArrayBuffer>;
   readonly target: number;
   readonly version: number;
-  readonly result:
-    | {
-        readonly kind: "confirmed";
-        readonly atMs: number;
-        readonly dueAtMs: number;
-        readonly darkAtMs: number | undefined;
-      }
-    | { readonly kind: "failed"; readonly dueAtMs: number; readonly problem: string }
-    | { readonly kind: "dropped" };
+  readonly result: PutOutcome["result"];
 }
 
 export interface SaveOperationJob {
