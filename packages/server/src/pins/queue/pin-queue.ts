@@ -106,7 +106,10 @@ export class PinQueue {
     this.fill();
   }
 
-  /** There may be something new to do; of this source, if one is given. Calls of one turn of the event loop are one. */
+  /**
+   * There may be something new to do; of this source, if one is given. Calls of the same moment, before other work
+   * goes on, are one.
+   */
   fill(source?: PinSource): void {
     this.#turns.noteNews(source);
     this.#fillSoon();
