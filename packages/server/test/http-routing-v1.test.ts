@@ -175,7 +175,12 @@ describe("PUT /routing/v1/ipns", () => {
       400,
       "rejecting IPNS record",
     ],
-    ["a record of somebody else", async () => makeRecord(createTestName()), 400, "signature"],
+    [
+      "a record of somebody else",
+      async () => makeRecord(createTestName(), { sequence: 2n }),
+      400,
+      "signature",
+    ],
     ["10,241 bytes", () => Promise.resolve(new Uint8Array(10_241)), 400, "exceeds 10240"],
     ["64 KiB and a byte", () => Promise.resolve(new Uint8Array(65_537)), 413, "larger than"],
     ["nothing", () => Promise.resolve(new Uint8Array()), 400, "empty"],
