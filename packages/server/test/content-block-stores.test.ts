@@ -104,9 +104,13 @@ test.for(SIZES)(
 test("a block that was small when the limit was another is found where it is", async () => {
   const { directory, store } = await openVault();
   const block = blockOf("kept as a file by an earlier version");
-  await (await BlockFiles.create(directory)).put([block], Date.now());
-  expect(await store.has(block.cid)).toBe(true);
-  expect(await holds(store, block)).toBe(true);
+  await store[Symbol.asyncDispose]();
+  const earlier = await BlockFiles.create(directory);
+  await earlier.put([block], Date.now());
+  await earlier.close();
+  const reopened = await FileBlockStore.open(directory);
+  expect(await reopened.has(block.cid)).toBe(true);
+  expect(await holds(reopened, block)).toBe(true);
 });
 
 test("10,000 small blocks are durable in about a second, and the event loop is not held up", async () => {
@@ -173,6 +177,23 @@ test("leftovers of a crash are swept when the vault is opened, and only by the w
   expect(await readdir(join(directory, "incoming"))).toEqual(["half-written"]);
   await FileBlockStore.open(directory);
   expect(await readdir(join(directory, "incoming"))).toEqual([]);
+});
+
+test("folders that a sweep has emptied go at the next start, and what is put into them afterwards is found", async () => {
+  const { directory, store } = await openVault();
+  // Of different folders.
+  const [kept, swept] = [blockOf(bytesOf(70_000, 1)), blockOf(bytesOf(70_000, 2))];
+  const folders = async () => (await readdir(directory)).filter((name) => name.length === 2).length;
+  await store.put([kept, swept]);
+  await store.delete([swept.cid]);
+  expect(await folders()).toBe(2);
+  await store[Symbol.asyncDispose]();
+  const reopened = await FileBlockStore.open(directory);
+  expect(await folders()).toBe(1);
+  expect([await holds(reopened, kept), await reopened.has(kept.cid)]).toEqual([true, true]);
+  expect([await reopened.get(swept.cid), await reopened.has(swept.cid)]).toEqual([undefined, false]);
+  await reopened.put([swept]);
+  expect([await holds(reopened, swept), await reopened.has(swept.cid)]).toEqual([true, true]);
 });
 
 test("a second thread reads what the first one has put, and refuses to write", async () => {

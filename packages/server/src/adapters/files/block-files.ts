@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
@@ -31,6 +31,8 @@ export class BlockFiles {
   /** Folders that survive a crash of the machine: one fsync of their parent for all that a put makes, not one each. */
   readonly #durableShards = new Set<string>();
   readonly #total: FileTotal | undefined;
+  /** All that there are: what would be in another one is not there, and the disk need not be asked. Only whoever writes knows. */
+  readonly #shards: Set<string> | undefined;
   /** The folder whose files are being counted: nothing may change in it. */
   #counting: { readonly shard: string; readonly end: Promise<void> } | undefined;
   #count: Promise<void> = Promise.resolve();
@@ -43,15 +45,23 @@ export class BlockFiles {
     await mkdir(join(directory, TEMPORARY), { recursive: true });
     await syncFolder(dirname(directory));
     await sweepTemporaryFiles(join(directory, TEMPORARY));
-    const files = new BlockFiles(directory, await FileTotal.open(directory, await shardsIn(directory)));
+    const shards = await shardsWithFiles(directory);
+    const files = new BlockFiles(directory, {
+      total: await FileTotal.open(directory, shards),
+      shards: new Set(shards),
+    });
     files.#count = files.#countFiles();
     return files;
   }
 
   /** For reading a folder that may not be there yet. */
-  constructor(directory: string, total?: FileTotal) {
+  constructor(
+    directory: string,
+    writing: { readonly total?: FileTotal; readonly shards?: Set<string> } = {},
+  ) {
     this.#directory = directory;
-    this.#total = total;
+    this.#total = writing.total;
+    this.#shards = writing.shards;
   }
 
   /** Of all files; only whoever writes knows it. After a crash what it was before, until they are counted. */
@@ -61,13 +71,13 @@ export class BlockFiles {
 
   /** The bytes as they are stored, unverified. */
   async get(cid: CID): Promise<Uint8Array | undefined> {
-    const file = fileOf(cid);
+    const file = this.#placeOf(cid);
     return file === undefined ? undefined : readIfPresent(join(this.#directory, file));
   }
 
   /** By name only. */
   async has(cid: CID): Promise<boolean> {
-    const file = fileOf(cid);
+    const file = this.#placeOf(cid);
     return file !== undefined && (await exists(join(this.#directory, file)));
   }
 
@@ -162,6 +172,13 @@ export class BlockFiles {
 
   async #makeShard(shard: string): Promise<void> {
     if (!this.#durableShards.has(shard)) await mkdir(join(this.#directory, shard), { recursive: true });
+    this.#shards?.add(shard);
+  }
+
+  /** Where its file is if there is one; undefined when there is none for sure. */
+  #placeOf(cid: CID): string | undefined {
+    const file = fileOf(cid);
+    return file === undefined || this.#shards?.has(shardOf(file)) === false ? undefined : file;
   }
 
   /** Moves the file away unless a put has repaired it meanwhile. Kept, not deleted: it is evidence of a failing disk. */
@@ -216,6 +233,20 @@ export class BlockFiles {
       if (this.#busy.get(file) === turn) this.#busy.delete(file);
     }
   }
+}
+
+/** Empty folders are removed: a sweep leaves many behind. */
+async function shardsWithFiles(directory: string): Promise<string[]> {
+  const filled: string[] = [];
+  for (const shard of await shardsIn(directory)) {
+    try {
+      await rmdir(join(directory, shard));
+    } catch {
+      // There is something in it, as it should be; whatever else it is, reading will tell.
+      filled.push(shard);
+    }
+  }
+  return filled;
 }
 
 async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
