@@ -19,6 +19,8 @@ const SURVIVING_PER_NEW = 4;
 const SURVIVING_SEGMENTS_MAX = 4;
 /** Blocks that wait to be written; what comes when they are that many is dropped. */
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+/** What comes within this is written together, and after those who wait for it have been answered. */
+const GATHER_MS = 20;
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_BLOCKS = 256;
 /** An empty block waits like any other. */
@@ -71,6 +73,7 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
   #waitingBytes = 0;
   #survivingBytesLeft = 0;
   #writing: Promise<void> | undefined;
+  #endGathering = (): void => {};
   #isClosed = false;
 
   /** @throws HoldfastError `STORE_FAILED` when the folder cannot be used. */
@@ -142,11 +145,13 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
     this.#waiting.set(key, bytes);
     this.#waitingBytes += cost;
     this.#writing ??= this.#write();
+    if (this.#waitingBytes >= BATCH_BYTES) this.#endGathering();
   }
 
   /** Writes what waits and closes the files. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    this.#endGathering();
     await this.#writing;
     await Promise.all(this.#segments.map(({ file }) => file.close()));
   }
@@ -186,8 +191,7 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
 
   /** One batch after the other until nothing waits. Never rejects. */
   async #write(): Promise<void> {
-    // Blocks that arrive in the same turn share a batch.
-    await new Promise(setImmediate);
+    await this.#gather();
     while (this.#waiting.size > 0) {
       const batch = this.#nextBatch();
       try {
@@ -201,6 +205,16 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
       }
     }
     this.#writing = undefined;
+  }
+
+  /** Until enough waits, some time has passed, or the cache is closed. */
+  async #gather(): Promise<void> {
+    if (this.#isClosed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, GATHER_MS);
+    this.#endGathering = resolve;
+    await promise;
+    clearTimeout(timer);
   }
 
   #nextBatch(): Waiting[] {
