@@ -12,6 +12,9 @@ import { retrieveBlock } from "./retrieve-block.ts";
 /** A CID that carries more than this inline is refused (IPIP-512): it would be a way to serve unbounded made-up content. */
 const IDENTITY_BYTES_MAX = 128;
 
+/** Made once, as an abort without a reason makes one with a stack each time. */
+const NOT_WAITED_FOR = new Error("nobody waits for the block any more");
+
 export interface BlocksParts {
   /** Durable blocks. */
   readonly vault: Pick<BlockStore, "get" | "has">;
@@ -134,7 +137,7 @@ export class Blocks {
           if (bytes === undefined) return;
           flight.isRetrieval = false;
           flight.settle(ownBytes(bytes));
-          flight.abort.abort();
+          flight.abort.abort(NOT_WAITED_FOR);
         },
         () => {
           // The look under way goes on, as if nothing had been stored.
@@ -225,7 +228,7 @@ export class Blocks {
       if (flight.waiters === 0) {
         // At once, not when the abort has been heard: a new reader must not join a look that is being stopped.
         this.#endFlight(key, flight);
-        flight.abort.abort();
+        flight.abort.abort(NOT_WAITED_FOR);
       }
     }
   }

@@ -4,6 +4,9 @@ import type { Timers } from "../telemetry/clock.ts";
 import { isBlockOf } from "./block-hash.ts";
 import type { BlockSource } from "./block-source.ts";
 
+/** Made once: an abort without a reason makes one with a stack, which costs more than the rest of the call. */
+const OVER = new Error("another source gave the block, or nobody waits for it");
+
 export interface RetrieveOptions {
   readonly root?: CID;
   readonly signal: AbortSignal;
@@ -56,7 +59,7 @@ export async function retrieveBlock(
       askNext();
     });
   } finally {
-    others.abort();
+    others.abort(OVER);
   }
 }
 

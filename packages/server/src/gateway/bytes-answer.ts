@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { HoldfastError } from "@holdfast/core";
-import type { Timers } from "../telemetry/clock.ts";
 import type { GatewayAnswer } from "./answer.ts";
 import { type ByteRange, parseRange } from "./byte-range.ts";
 import { isSameRange, isUnmodifiedSince, matchesEtag } from "./etags.ts";
-import { StartedBody } from "./streams.ts";
+import { type BodyRetrieval, StartedBody } from "./streams.ts";
 
 /** The request headers that choose what of a representation is sent. */
 export interface Conditions {
@@ -41,7 +40,7 @@ export interface Representation {
 export async function answerBytes(
   what: Representation,
   conditions: Conditions,
-  timers: Timers,
+  retrieval: BodyRetrieval,
 ): Promise<GatewayAnswer> {
   const lastModified = what.mtimeMs === undefined ? undefined : new Date(what.mtimeMs).toUTCString();
   const headers = {
@@ -58,7 +57,7 @@ export async function answerBytes(
   const all = { ...headers, "accept-ranges": "bytes" };
   if (first !== undefined && more.length > 0) {
     const contentType = await what.contentType(first.first);
-    return answerParts(what, { ranges: [first, ...more], contentType, headers: all }, conditions, timers);
+    return answerParts(what, { ranges: [first, ...more], contentType, headers: all }, conditions, retrieval);
   }
   const range = first ?? { first: 0, last: what.size - 1 };
   const bodyHeaders = {
@@ -78,7 +77,7 @@ export async function answerBytes(
     return {
       status,
       headers: { ...bodyHeaders, "content-type": contentType },
-      body: await body.wholeOrStream(timers),
+      body: await body.wholeOrStream(retrieval, range.last - range.first + 1),
     };
   } catch (err) {
     await body.abandon();
@@ -101,7 +100,7 @@ async function answerParts(
     readonly headers: Readonly<Record<string, string>>;
   },
   { method }: Conditions,
-  timers: Timers,
+  retrieval: BodyRetrieval,
 ): Promise<GatewayAnswer> {
   // A hash of the tag: equal requests get equal answers, and no content can contain a hash of its own hash.
   const boundary = createHash("sha256").update(what.etag).digest("hex").slice(0, 40);
@@ -127,7 +126,7 @@ async function answerParts(
   };
   if (method === "HEAD") return { status: 206, headers, body: undefined };
   const body = await StartedBody.of(read());
-  return { status: 206, headers, body: await body.wholeOrStream(timers) };
+  return { status: 206, headers, body: await body.wholeOrStream(retrieval) };
 }
 
 function contentRange({ first, last }: ByteRange, size: number): string {

@@ -91,6 +91,8 @@ test("read-ahead is bounded and stops with the reader", async () => {
   reader.read.length = 0;
   const chunks = readFile(node, { first: 0, last: 99_999 }, retrieval);
   await chunks.next();
+  expect(reader.read).toHaveLength(1);
+  await chunks.next();
   expect(reader.read.length).toBeGreaterThan(4);
   expect(reader.read.length).toBeLessThanOrEqual(14);
   await chunks.return(undefined);

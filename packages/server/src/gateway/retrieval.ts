@@ -3,6 +3,9 @@ import type { CID } from "multiformats/cid";
 import { type Clock, systemClock, type Timers } from "../telemetry/clock.ts";
 import type { BlockReader } from "./block-reader.ts";
 
+/** Made once: nobody reads its stack, and making one is a good part of a small answer. */
+const REQUEST_OVER = new Error("the request is over");
+
 /**
  * The reading done for one request: it ends when the client goes away, when the request is over, or when no block has
  * arrived for `timeoutMs` although one is waited for. Time in which the client is the slow side does not count.
@@ -13,11 +16,15 @@ export class Retrieval implements Disposable {
   readonly #blocks: BlockReader;
   readonly #abort = new AbortController();
   readonly #timeoutMs: number;
+  readonly #noteRetrieved = (): void => {
+    this.#hasRetrieved = true;
+  };
   /** No network: what is not held is `CONTENT_NOT_HELD`. */
   readonly onlyHeld: boolean;
   #cancelTimer = (): void => {};
   #waiting = 0;
   #root: CID | undefined;
+  #hasRetrieved = false;
 
   /** @param options.onlyHeld no network: a block that is not held throws `CONTENT_NOT_HELD`. */
   constructor(
@@ -36,6 +43,11 @@ export class Retrieval implements Disposable {
     this.#root = cid;
   }
 
+  /** Whether a block had to be retrieved so far: more of them will probably have to be, and take their time. */
+  get hasRetrieved(): boolean {
+    return this.#hasRetrieved;
+  }
+
   /** @throws HoldfastError as {@link BlockReader.get}, and `UPSTREAM_TIMEOUT` without progress. */
   async get(cid: CID): Promise<Uint8Array> {
     if (this.onlyHeld && !(await this.#blocks.isHeld(cid))) {
@@ -48,10 +60,11 @@ export class Retrieval implements Disposable {
     this.#waiting++;
     if (this.#waiting === 1) this.#startTimer();
     try {
-      return await this.#blocks.get(
-        cid,
-        root === undefined ? { signal: this.signal } : { signal: this.signal, root },
-      );
+      return await this.#blocks.get(cid, {
+        signal: this.signal,
+        ...(root === undefined ? {} : { root }),
+        onRetrieved: this.#noteRetrieved,
+      });
     } finally {
       this.#waiting--;
       this.#cancelTimer();
@@ -71,7 +84,7 @@ export class Retrieval implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.stop(new Error("the request is over"));
+    this.stop(REQUEST_OVER);
   }
 
   #startTimer(): void {

@@ -10,8 +10,8 @@ async function* chunks(...all: readonly (string | Promise<unknown>)[]): AsyncGen
   }
 }
 
-async function wholeOrStream(body: AsyncIterable<Uint8Array>, clock: ManualClock) {
-  return (await StartedBody.of(body)).wholeOrStream(clock);
+async function wholeOrStream(body: AsyncIterable<Uint8Array>, clock: ManualClock, hasRetrieved = false) {
+  return (await StartedBody.of(body)).wholeOrStream({ clock, hasRetrieved });
 }
 
 test("a small body that comes at once is whole", async () => {
@@ -40,12 +40,22 @@ test("a slow one is sent as it comes, but not before its first chunk", async () 
   const starting = StartedBody.of(chunks(gates[0].promise, "a", gates[1].promise, "b"));
   await clock.advance(1000);
   gates[0].resolve();
-  const deciding = (await starting).wholeOrStream(clock);
+  const deciding = (await starting).wholeOrStream({ clock, hasRetrieved: false });
   await clock.advance(1000);
   const body = await deciding;
   if (body instanceof Uint8Array) throw new Error("it should be a stream");
   gates[1].resolve();
   expect(Buffer.from(await collect(body)).toString()).toBe("ab");
+});
+
+test("the rest of one that has to be retrieved is not waited for, unless it is there already", async () => {
+  const gate = Promise.withResolvers<void>();
+  // No time passes.
+  const body = await wholeOrStream(chunks("a", gate.promise, "b"), new ManualClock(), true);
+  if (body instanceof Uint8Array) throw new Error("it should be a stream");
+  gate.resolve();
+  expect(Buffer.from(await collect(body)).toString()).toBe("ab");
+  expect(await wholeOrStream(chunks("a", "b"), new ManualClock(), true)).toEqual(Buffer.from("ab"));
 });
 
 test("what fails early fails before there is a body; what fails later fails in the stream", async () => {
@@ -54,7 +64,8 @@ test("what fails early fails before there is a body; what fails later fails in t
     "early",
   );
   const gate = Promise.withResolvers<void>();
-  const deciding = (await StartedBody.of(chunks("a", gate.promise))).wholeOrStream(clock);
+  const started = await StartedBody.of(chunks("a", gate.promise));
+  const deciding = started.wholeOrStream({ clock, hasRetrieved: false });
   await clock.advance(1000);
   const body = await deciding;
   if (body instanceof Uint8Array) throw new Error("it should be a stream");

@@ -1,8 +1,11 @@
-import { type Timers } from "../telemetry/clock.ts";
 import { WHOLE_BODY_BYTES_MAX } from "./answer.ts";
+import type { Retrieval } from "./retrieval.ts";
 
 /** How long a small body may take to become whole before it is sent as it comes. What is held here is read within that. */
 const PATIENCE_MS = 3;
+
+/** What a body is read with. */
+export type BodyRetrieval = Pick<Retrieval, "clock" | "hasRetrieved">;
 
 /** One chunk is passed on as it is, without a copy. */
 export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -34,16 +37,25 @@ export class StartedBody {
 
   /**
    * The whole body when it is small and comes at once, so that it is sent in one piece and a failure still gets its status;
-   * otherwise a stream that begins with what has come so far.
+   * otherwise a stream that begins with what has come so far. A body that has to be retrieved is not waited for.
+   *
+   * @param bodyBytes its length, if that is known.
    */
-  async wholeOrStream(timers: Timers): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  async wholeOrStream(
+    retrieval: BodyRetrieval,
+    bodyBytes?: number,
+  ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     if (this.first === undefined) return new Uint8Array();
+    // Not even asked for: it would be begun before the first chunk is sent.
+    if (retrieval.hasRetrieved && bodyBytes !== undefined && this.first.byteLength < bodyBytes)
+      return this.stream();
     const iterator = this.#iterator;
     const head = [this.first];
     const impatience = Promise.withResolvers<"impatient">();
-    const cancel = timers.after(PATIENCE_MS, () => {
-      impatience.resolve("impatient");
-    });
+    const becomeImpatient = (): void => impatience.resolve("impatient");
+    const cancel = retrieval.hasRetrieved
+      ? nextTurn(becomeImpatient)
+      : retrieval.clock.after(PATIENCE_MS, becomeImpatient);
     try {
       for (let bytes = this.first.byteLength; bytes <= WHOLE_BODY_BYTES_MAX;) {
         const next = iterator.next();
@@ -67,6 +79,12 @@ export class StartedBody {
   async abandon(): Promise<void> {
     await this.#iterator.return?.();
   }
+}
+
+/** After what is ready already, which a body of one block is. */
+function nextTurn(callback: () => void): () => void {
+  const turn = setImmediate(callback);
+  return () => clearImmediate(turn);
 }
 
 async function* resumed(

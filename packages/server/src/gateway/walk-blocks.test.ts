@@ -1,8 +1,12 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { CID } from "multiformats/cid";
 import { expect, test } from "vitest";
 import { blockOf } from "../../test/support/blocks.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { Retrieval } from "./retrieval.ts";
 import { SeenBlocks, type Stop, walkBlocks } from "./walk-blocks.ts";
+
+const isHeld = (): Promise<boolean> => Promise.resolve(true);
 
 /** A tree written as text: each block is its own name, `children` says what lies below. */
 function tree(children: Readonly<Record<string, readonly string[]>>) {
@@ -19,7 +23,7 @@ function tree(children: Readonly<Record<string, readonly string[]>>) {
       reads.push(Buffer.from(bytes).toString());
       return bytes;
     },
-    isHeld: () => Promise.resolve(true),
+    isHeld,
   };
   const expand = (_: Stop, bytes: Uint8Array) => (children[Buffer.from(bytes).toString()] ?? []).map(stop);
   return { stop, reads, expand, retrieval: new Retrieval(reader, { timeoutMs: 1000, onlyHeld: false }) };
@@ -57,6 +61,26 @@ test("reads some ahead, in order, but not the whole of a wide node", async () =>
   await visits.return(undefined);
 });
 
+test("reads nothing beside the first block while that may come soon, and then what is behind it", async () => {
+  const { stop, expand, reads, retrieval } = tree({});
+  const first = Promise.withResolvers<Uint8Array>();
+  const clock = new ManualClock();
+  const slow = new Retrieval(
+    { get: (cid) => (cid.equals(blockOf("a").cid) ? first.promise : retrieval.get(cid)), isHeld },
+    { timeoutMs: 1000, onlyHeld: false, clock },
+  );
+  const walk = () => names(walkBlocks([stop("a"), stop("b"), stop("c")], expand, slow));
+  const impatient = walk();
+  await turn();
+  expect(reads).toEqual([]);
+  await clock.advance(10);
+  expect(reads).toEqual(["b", "c"]);
+  first.resolve(Buffer.from("a"));
+  expect(await impatient).toBe("a b c");
+  // No time passes when it comes soon.
+  expect(await walk()).toBe("a b c");
+});
+
 test("a deep DAG with siblings on each level does not pile up blocks that were read ahead", async () => {
   const levels = Object.fromEntries(
     Array.from({ length: 500 }, (_, i) => [
@@ -81,7 +105,7 @@ test("what fails fails in its turn, not before", async () => {
         if (cid.equals(blockOf("b").cid)) throw new Error("nobody has it");
         return retrieval.get(cid);
       },
-      isHeld: () => Promise.resolve(true),
+      isHeld,
     },
     { timeoutMs: 1000, onlyHeld: false },
   );

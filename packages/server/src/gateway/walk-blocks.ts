@@ -4,6 +4,11 @@ import type { Retrieval } from "./retrieval.ts";
 
 /** Blocks that are read ahead of the one that is being used: hides the latency of sources and of the disk. */
 const AHEAD_BLOCKS = 12;
+/**
+ * For so long nothing is read beside a walk's first block, unless more is asked for: where blocks come one after the other
+ * anyhow (one source, one core), those behind it would only make the first byte wait.
+ */
+const FIRST_ALONE_MS = 4;
 /** Bound on what is read ahead, by the sizes that the parents claim. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
 /**
@@ -73,14 +78,14 @@ export async function* walkBlocks<T extends Stop>(
   // The next one is the last one: pushing and popping there costs nothing, however wide the nodes are.
   const waiting = reversed(start);
   const ahead = new ReadAhead<T>(retrieval, seen);
+  let isFirst = true;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (seen?.add(next.stop.cid) === false) {
       ahead.letGo(next);
       continue;
     }
-    const reading = ahead.read(next);
-    ahead.readSomeOf(waiting, next);
-    const bytes = await reading;
+    const bytes = isFirst ? await ahead.readAlone(next, waiting) : await ahead.readAmong(next, waiting);
+    isFirst = false;
     ahead.letGo(next);
     yield { stop: next.stop, bytes };
     for (const below of reversed(expand(next.stop, bytes))) waiting.push(below);
@@ -101,7 +106,30 @@ class ReadAhead<T extends Stop> {
     this.#seen = seen;
   }
 
-  read(one: Waiting<T>): Promise<Uint8Array> {
+  /** @param waiting those behind it; the next one is the last one. */
+  readAmong(one: Waiting<T>, waiting: readonly Waiting<T>[]): Promise<Uint8Array> {
+    const reading = this.#read(one);
+    this.#readSomeOf(waiting, one);
+    return reading;
+  }
+
+  /** The others only if it does not come soon. */
+  async readAlone(one: Waiting<T>, waiting: readonly Waiting<T>[]): Promise<Uint8Array> {
+    const { clock } = this.#retrieval;
+    const cancel = clock.after(FIRST_ALONE_MS, () => this.#readSomeOf(waiting, one));
+    try {
+      return await this.#read(one);
+    } finally {
+      cancel();
+    }
+  }
+
+  letGo(one: Waiting<T>): void {
+    delete one.bytes;
+    this.#held.delete(one);
+  }
+
+  #read(one: Waiting<T>): Promise<Uint8Array> {
     if (one.bytes !== undefined) return one.bytes;
     const reading = this.#retrieval.get(one.stop.cid);
     // Its turn may never come, when the client leaves or an earlier block fails.
@@ -113,19 +141,13 @@ class ReadAhead<T extends Stop> {
     return reading;
   }
 
-  letGo(one: Waiting<T>): void {
-    delete one.bytes;
-    this.#held.delete(one);
-  }
-
-  /** @param waiting the next one is the last one. */
-  readSomeOf(waiting: readonly Waiting<T>[], current: Waiting<T>): void {
+  #readSomeOf(waiting: readonly Waiting<T>[], current: Waiting<T>): void {
     let aheadBytes = current.stop.bytesHint ?? GUESSED_BYTES;
     for (let i = waiting.length - 1; i >= Math.max(0, waiting.length - AHEAD_BLOCKS); i--) {
       const one = waiting[i];
       if (one === undefined || aheadBytes > AHEAD_BYTES) return;
       aheadBytes += one.stop.bytesHint ?? GUESSED_BYTES;
-      if (this.#seen?.has(one.stop.cid) !== true) void this.read(one);
+      if (this.#seen?.has(one.stop.cid) !== true) void this.#read(one);
     }
   }
 }

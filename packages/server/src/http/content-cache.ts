@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isHoldfastError } from "@holdfast/core";
 import type { FastifyRequest } from "fastify";
-import { type GatewayAnswer, WHOLE_BODY_BYTES_MAX } from "../gateway/answer.ts";
+import type { GatewayAnswer } from "../gateway/answer.ts";
 import type { BlockReader, NameResolver, ResolveNameOptions } from "../gateway/block-reader.ts";
 import {
   type AnswerOrigins,
@@ -129,11 +129,14 @@ export class AnswerWatch {
     this.#cache = cache;
     this.#key = to.key;
     this.#vary = to.vary;
-    const onRetrieved = (): void => {
-      this.#hasRetrieved = true;
-    };
     this.blocks = {
-      get: (cid, options) => parts.blocks.get(cid, { ...options, onRetrieved }),
+      get: (cid, options) => {
+        const onRetrieved = (): void => {
+          this.#hasRetrieved = true;
+          options.onRetrieved?.();
+        };
+        return parts.blocks.get(cid, { ...options, onRetrieved });
+      },
       isHeld: (cid) => parts.blocks.isHeld(cid),
     };
     this.names = {
@@ -149,17 +152,16 @@ export class AnswerWatch {
     };
   }
 
-  /** The answer with the headers that say where it came from. Keeps it when it is complete, now or when it has been sent. */
+  /**
+   * The answer with the headers that say where it came from. Keeps one that is whole. A stream is not put together for that: most
+   * of what had to be retrieved is never asked for again, and the next time it is read from memory and whole.
+   */
   finish(answer: GatewayAnswer): GatewayAnswer {
     const { body, status } = answer;
     const headers = { ...answer.headers, ...this.#statusHeaders() };
     const isCandidate = this.#key !== undefined && status === 200 && !this.#isOfRecord;
-    if (!isCandidate || body === undefined) return { ...answer, headers };
-    if (body instanceof Uint8Array) {
-      this.#keep(answer, body);
-      return { ...answer, headers };
-    }
-    return { ...answer, headers, body: this.#keptAtTheEnd(answer, body) };
+    if (isCandidate && body instanceof Uint8Array) this.#keep(answer, body);
+    return { ...answer, headers };
   }
 
   #noted(resolved: ResolvedPath, { ask }: ResolveNameOptions): ResolvedPath {
@@ -179,19 +181,6 @@ export class AnswerWatch {
     const vary = [this.#vary, answer.headers["vary"]].filter((text) => typeof text === "string").join(", ");
     const headers = vary === "" ? answer.headers : { ...answer.headers, vary };
     this.#cache?.responses.set(this.#key, { ...answer, headers, body }, this.#origins());
-  }
-
-  /** A body that comes to its end is as good as one that was whole; one that breaks, or is left by its client, is not. */
-  async *#keptAtTheEnd(answer: GatewayAnswer, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let parts: Uint8Array[] | undefined = [];
-    let bodyBytes = 0;
-    for await (const chunk of chunks) {
-      bodyBytes += chunk.byteLength;
-      if (bodyBytes > WHOLE_BODY_BYTES_MAX) parts = undefined;
-      parts?.push(chunk);
-      yield chunk;
-    }
-    if (parts !== undefined) this.#keep(answer, Buffer.concat(parts));
   }
 
   /** So far: what a long body will need is not known when its headers are sent. */

@@ -46,11 +46,15 @@ export async function sendStream(response: ServerResponse, chunks: AsyncIterable
   }
 }
 
-/** Holds chunks back until there are enough of them, but never longer than until the next turn of the event loop. */
+/**
+ * Holds chunks back until there are enough of them, but never longer than until the next turn of the event loop. The first one
+ * is given to the socket at once: what follows may take its time, and begins to only when it is asked for.
+ */
 class ChunkGroup {
   readonly #response: ServerResponse;
   #bytes = 0;
   #isCorked = false;
+  #isFirst = true;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -60,11 +64,12 @@ class ChunkGroup {
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#response.cork();
-      setImmediate(() => this.flush());
+      if (!this.#isFirst) setImmediate(() => this.flush());
     }
     this.#response.write(chunk);
     this.#bytes += chunk.byteLength;
-    if (this.#bytes >= GROUP_BYTES) this.flush();
+    if (this.#isFirst || this.#bytes >= GROUP_BYTES) this.flush();
+    this.#isFirst = false;
   }
 
   flush(): void {

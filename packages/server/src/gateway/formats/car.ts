@@ -52,7 +52,7 @@ export async function answerCar(target: Target): Promise<GatewayAnswer> {
   if (request.method === "HEAD") return { status: 200, headers, body: undefined };
   const frames = framesOf(resolved, last, parameters, retrieval);
   const started = await StartedBody.of(frames);
-  return { status: 200, headers, body: await started.wholeOrStream(retrieval.clock) };
+  return { status: 200, headers, body: await started.wholeOrStream(retrieval) };
 }
 
 /** Weak: another order of equal blocks would be as good. Everything that changes the blocks is in it. */

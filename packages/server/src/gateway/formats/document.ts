@@ -67,7 +67,7 @@ export async function answerDocument(target: Target, resolved: ResolvedPath): Pr
       },
     },
     target.request,
-    target.retrieval.clock,
+    target.retrieval,
   );
 }
 

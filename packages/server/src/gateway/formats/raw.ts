@@ -27,6 +27,6 @@ export async function answerRaw(target: Target, { cid, roots }: ResolvedPath): P
       },
     },
     target.request,
-    target.retrieval.clock,
+    target.retrieval,
   );
 }

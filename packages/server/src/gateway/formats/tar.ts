@@ -42,7 +42,7 @@ export async function answerTar(target: Target, { cid, roots }: ResolvedPath): P
   if (matchesEtag(request.ifNoneMatch, [headers.etag])) return { status: 304, headers, body: undefined };
   if (request.method === "HEAD") return { status: 200, headers, body: undefined };
   const started = await StartedBody.of(archive(name, node, retrieval));
-  const body = await started.wholeOrStream(retrieval.clock);
+  const body = await started.wholeOrStream(retrieval);
   return { status: 200, headers, body };
 }
 

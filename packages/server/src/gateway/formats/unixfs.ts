@@ -81,7 +81,7 @@ async function answerFile(target: Target, file: FileNode, facts: FileFacts): Pro
       read: (range) => readFile(file, range, retrieval),
     },
     request,
-    retrieval.clock,
+    retrieval,
   );
 }
 
@@ -135,7 +135,7 @@ function answerSymlink(
       },
     },
     target.request,
-    target.retrieval.clock,
+    target.retrieval,
   );
 }
 

@@ -26,6 +26,7 @@ export interface ContentOptions {
 }
 
 const RETRIEVAL_TIMEOUT_MS = 30_000;
+const CLIENT_LEFT = new Error("the client has left");
 
 /** `GET`, `HEAD` `/ipfs/{cid}[/path]` and `/ipns/{name}[/path]`. What is answered is decided in `gateway/`. */
 export function contentRoutes(parts: ContentParts, options: ContentOptions = {}) {
@@ -48,7 +49,7 @@ export function contentRoutes(parts: ContentParts, options: ContentOptions = {})
 
 function stopWhenClientLeaves(response: ServerResponse, retrieval: Retrieval): void {
   response.once("close", () => {
-    retrieval.stop(new Error("the client has left"));
+    retrieval.stop(CLIENT_LEFT);
   });
 }
 
