@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Tests run from source; the condition also reaches worker threads (packages/server/src/adapters/threads).
@@ -22,6 +23,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["*.test.ts", "packages/*/{src,test}/**/*.test.ts"],
+          // Most files wait for neighbours, disks and clocks more than they compute; by itself vitest leaves a core to others.
+          maxWorkers: Math.max(2, availableParallelism()),
           testTimeout: 20_000,
           hookTimeout: 30_000,
           execArgv: ["--conditions=@holdfast/source", noWasmWrapperTierUp],
