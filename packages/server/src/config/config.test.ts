@@ -99,6 +99,12 @@ test("variables of the reference system are mapped or explained", () => {
   ]);
 });
 
+test("in front of a Kubo whose gateway is not used, the start says so", () => {
+  const env = { HOLDFAST_BACKEND: "kubo" };
+  expect(readConfig(env).notices).toEqual([expect.stringContaining("HOLDFAST_KUBO_GATEWAY_URL is not set")]);
+  expect(readConfig({ ...env, HOLDFAST_KUBO_GATEWAY_URL: "http://127.0.0.1:8080" }).notices).toEqual([]);
+});
+
 test("every default is something a user could have written", () => {
   for (const { fallback, parse } of Object.values(SETTINGS)) expect(() => parse(fallback)).not.toThrow();
 });

@@ -59,6 +59,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ya
   if (values.kuboRpcUrl?.authorization !== undefined && values.kuboRpcAuth !== undefined) {
     problems.push("HOLDFAST_KUBO_RPC_AUTH: the login stands in HOLDFAST_KUBO_RPC_URL already");
   }
+  if (values.backend === "kubo" && values.kuboGatewayUrl === undefined) {
+    notices.push(
+      "HOLDFAST_KUBO_GATEWAY_URL is not set: blocks come by Kubo's RPC, which takes twice as long",
+    );
+  }
   if (problems.length > 0 || writePolicy === undefined) throw new ConfigError(problems);
   const {
     writePolicy: _policy,
