@@ -84,6 +84,18 @@ describe("ack=routed", () => {
     expect(await response.json()).toMatchObject({ Ack: { level: "stored", reached: [], missing: ["kubo"] } });
   });
 
+  test("a stop does not wait for a network: who waits is told at once that the record is stored", async () => {
+    const node = await startNode();
+    node.dht.isAway = true;
+    const answer = put(node, createTestName(), { query: "&ack=routed" });
+    await vi.waitFor(() => expect(node.world.metrics.propagation.unavailable).toBeGreaterThan(0));
+    await node.http.server.close(20 * SECOND_MS);
+    const response = await answer;
+    expect([response.status, response.headers.get("x-holdfast-ack")]).toEqual([200, "stored"]);
+    const late = { waitMs: 30 * SECOND_MS, signal: new AbortController().signal };
+    expect(await node.world.keepAlive.arrival(createTestName().name, late)).toMatchObject({ reached: [] });
+  });
+
   test("without a network the answer comes at once, and says that nothing was reached", async () => {
     const node = await startNode({ isOffline: true });
     const response = await put(node, createTestName(), { query: "&ack=routed" });

@@ -15,7 +15,7 @@ export interface Ack extends Reached {
 
 export interface AckParts {
   /** Absent: there is no network. */
-  readonly arrivals?: Pick<KeepAlive, "arrival"> | undefined;
+  readonly arrivals?: Pick<KeepAlive, "arrival" | "endWaits"> | undefined;
   readonly ackWaitMs?: number | undefined;
 }
 
@@ -36,7 +36,7 @@ export function ackLevelOf(request: FastifyRequest): AckLevel {
 }
 
 /**
- * Waits for what the client asked for, for at most 30 s, and says in the headers what was reached.
+ * Waits for what the client asked for, for at most 30 s and not longer than the node takes requests, and says in the headers what was reached.
  *
  * @returns undefined for `stored`, which the answer needs no word of.
  */

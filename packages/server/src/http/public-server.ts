@@ -105,11 +105,13 @@ export class PublicServer implements HttpServer {
   readonly #sockets: IpnsSockets;
   readonly #events: IpnsEvents;
   readonly #stopPush: () => void;
+  readonly #arrivals: AckParts["arrivals"];
   /** How many requests the rates refused; counts on. */
   readonly refusals: RefusalCounts;
 
   constructor(parts: PublicServerParts, options: PublicServerOptions) {
     const { clock, logger, metrics, records } = parts;
+    this.#arrivals = parts.arrivals;
     const { host, port, rateLimits, trustedProxies = [] } = options;
     const limits = new Limits(
       { clock, metrics },
@@ -176,6 +178,8 @@ export class PublicServer implements HttpServer {
 
   async close(graceMs: number): Promise<void> {
     this.#stopPush();
+    // Their records are stored, and are put until they arrive: no reason to hold up a stop.
+    this.#arrivals?.endWaits();
     // Those who listen for updates are told first: the server is not closed before the last of them is gone.
     await Promise.all([this.#listener.close(graceMs), this.#sockets.close(), this.#events.close()]);
   }

@@ -26,13 +26,16 @@ export interface Reached {
 export class Arrivals {
   readonly #parts: Parts;
   readonly #waiters = new Map<string, Set<(target: string) => void>>();
+  readonly #ends = new Set<() => void>();
+  #areOver = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   /**
-   * Waits until the name's record, or a better one, is confirmed at one target, for at most `waitMs`; says where it is then.
+   * Waits until the name's record, or a better one, is confirmed at one target, for at most `waitMs` and not after
+   * {@link endWaits}; says where it is then.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -41,24 +44,31 @@ export class Arrivals {
     { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<Reached> {
     const before = this.#where(name, new Set());
-    if (before.reached.length > 0 || before.missing.length === 0) return before;
+    if (before.reached.length > 0 || before.missing.length === 0 || this.#areOver) return before;
     const confirmed = new Set<string>();
     const first = Promise.withResolvers<undefined>();
-    const cancel = this.#parts.timers.after(waitMs, () => {
-      first.resolve(undefined);
-    });
+    const end = (): void => first.resolve(undefined);
+    this.#ends.add(end);
+    const cancel = this.#parts.timers.after(waitMs, end);
     const leave = this.#join(name, (target) => {
       confirmed.add(target);
-      first.resolve(undefined);
+      end();
     });
     try {
       for (const target of before.missing) this.#parts.want(target, name);
       await orAbort(first.promise, signal);
       return this.#where(name, confirmed);
     } finally {
+      this.#ends.delete(end);
       cancel();
       leave();
     }
+  }
+
+  /** Whoever waits is told where his record is now, as is who comes later: the node is about to stop. */
+  endWaits(): void {
+    this.#areOver = true;
+    for (const end of this.#ends) end();
   }
 
   noteConfirmed(target: string, name: IpnsName): void {

@@ -112,6 +112,11 @@ export class KeepAlive implements PropagationStatusSource {
     return this.#arrivals.waitFor(name, options);
   }
 
+  /** See {@link Arrivals.endWaits}. */
+  endWaits(): void {
+    this.#arrivals.endWaits();
+  }
+
   propagationOf(name: IpnsName): PropagationStatus | undefined {
     const rows = this.#parts.propagations.of(name);
     return rows.length === 0 ? undefined : propagationStatusOf(rows);
