@@ -57,6 +57,23 @@ describe("GET /ipns/events", () => {
     expect(id).toMatch(/^\d+-[0-9a-f]{8}-2$/);
   });
 
+  it("R10: tells of a record whose value is no content path: live, when resuming and as a snapshot", async () => {
+    await using node = await startHttp();
+    const key = createTestName();
+    using live = await open(streamUrl(node, [key]));
+    const { lastEventId } = live;
+    const bytes = await makeRecord(key, { value: Buffer.from("nonsense") });
+    await node.records.publish(key.name, bytes, { origin: "client" });
+    await live.hears(1);
+    using resumed = await open(streamUrl(node, [key]), lastEventId);
+    using told = await open(streamUrl(node, [key], "&snapshot=true"));
+    for (const client of [live, resumed, told]) {
+      expect(client.events).toMatchObject([
+        { sequence: 1, cid: "", value: null, record: Buffer.from(bytes).toString("base64") },
+      ]);
+    }
+  });
+
   it("tells two clients of the same change, each in its spelling", async () => {
     await using node = await startHttp();
     const key = createTestName();

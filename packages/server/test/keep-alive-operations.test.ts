@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { FakeDht } from "./support/fake-dht.ts";
 import { KeepAliveWorld, seededRandom, type WorldOptions } from "./support/keep-alive-world.ts";
+import { createTestName } from "./support/records.ts";
 
 const [HOUR_MS, SECOND_MS] = [3_600_000, 1_000];
 
@@ -323,6 +324,26 @@ describe("arrival", () => {
     await world.clock.advance(30 * SECOND_MS);
     const later = world.keepAlive.arrival(record.name, { waitMs: 0, signal });
     expect(await later).toEqual({ reached: ["near", "far"], missing: [] });
+  });
+
+  test("INV-8: a confirmation of the record before it, whose put was under way, says nothing about where it is", async () => {
+    const world = createWorld();
+    const dht = createDht(world);
+    dht.latencyMs = 10 * SECOND_MS;
+    await world.begin([dht]);
+    const key = createTestName();
+    const records = await Promise.all([1n, 2n].map((sequence) => world.makeRecord({ key, sequence })));
+    await world.put(records.slice(0, 1));
+    await world.clock.advance(SECOND_MS);
+    await world.put(records.slice(1));
+    const heldThen: unknown[] = [];
+    const arrival = world.keepAlive.arrival(key.name, { waitMs: 60 * SECOND_MS, signal }).then((reached) => {
+      heldThen.push(dht.recordOf(key.name));
+      return reached;
+    });
+    await world.clock.advance(60 * SECOND_MS);
+    expect(await arrival).toEqual({ reached: ["dht"], missing: [] });
+    expect(heldThen).toEqual([new Uint8Array(records[1]?.bytes ?? [])]);
   });
 
   test("gives up in time, and goes with its client", async () => {

@@ -4,11 +4,12 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter, type HttpRouterOptions } from "../src/adapters/routers/http-router.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
+import { ManualClock } from "./support/manual-clock.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { RECORD_TYPE, type RouterBehaviour, startRouterServer } from "./support/router-server.ts";
 
 const parts = { clock: systemClock, verifySignature };
-const FAST = { requestMsMax: 500, idleMsMax: 250 };
+const FAST = { requestMsMax: 500, idleMsMax: 250, putMsMax: 500 };
 const signal = new AbortController().signal;
 
 async function setUp(behaviour: RouterBehaviour, options: Partial<HttpRouterOptions> = {}) {
@@ -142,6 +143,39 @@ describe("putting a record to a router", () => {
     expect((await put("refuses puts", "better")).result).toEqual({ confirmedPeers: 1 });
     for (const held of [undefined, "older", "forged"] as const)
       expect((await put("refuses puts", held)).result).toEqual({ confirmedPeers: 0 });
+  });
+
+  test("P2: one that fails at this record and answers otherwise is not away: the failure is the record's own", async () => {
+    expect((await put("fails at puts", "better")).result).toEqual({ confirmedPeers: 1 });
+    for (const held of [undefined, "older"] as const)
+      expect((await put("fails at puts", held)).result).toEqual({ confirmedPeers: 0 });
+    expect((await put("500")).result).toMatchObject({ code: "BACKEND_UNAVAILABLE" });
+  });
+
+  test("one that takes a minute for a put, as the public DHT does, has it", async () => {
+    const clock = new ManualClock();
+    await using server = await startRouterServer("holds puts");
+    const router = new HttpRouter({ ...parts, clock }, { baseUrl: server.url });
+    const key = createTestName();
+    const putting = router.put(key.name, await makeRecord(key), { signal });
+    await vi.waitFor(() => expect(server.heldPuts).toHaveLength(1));
+    await clock.advance(60_000);
+    server.heldPuts[0]?.();
+    expect(await putting).toEqual({ confirmedPeers: 1 });
+  });
+
+  test("puts that take long do not keep lookups waiting", async () => {
+    const { server, router, get } = await setUp("holds puts", { requestsMax: 2, putMsMax: 60_000 });
+    const key = createTestName();
+    const record = await makeRecord(key);
+    server.records.set(key.name.text, record);
+    const stopping = new AbortController();
+    const puts = [1, 2, 3].map(() => router.put(key.name, record, { signal: stopping.signal }));
+    await vi.waitFor(() => expect(server.heldPuts).toHaveLength(2));
+    const found = await get(key.name).catch((err: unknown) => err);
+    stopping.abort();
+    await Promise.allSettled(puts);
+    expect(found).toEqual([record]);
   });
 
   test("a cache between us is passed by", async () => {

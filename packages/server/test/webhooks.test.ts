@@ -233,6 +233,21 @@ describe("webhooks", () => {
     await vi.waitFor(() => expect(endpoint.sequencesOf(poison.name.text).at(-1)).toBe(2));
   });
 
+  it("R10: tell of a record whose value is no content path, which must not hold up the others", async () => {
+    await using endpoint = await startWebhookEndpoint();
+    await using node = await start([endpoint.url]);
+    const [odd, other] = [createTestName(), createTestName()];
+    const bytes = await makeRecord(odd, { value: Buffer.from("nonsense") });
+    await node.records.publish(odd.name, bytes, { origin: "client" });
+    await node.publish(other, 1n);
+    await settled(node);
+    expect(endpoint.heard.map(({ update: { name, cid, value } }) => ({ name, cid, value }))).toEqual([
+      { name: odd.name.text, cid: "", value: null },
+      expect.objectContaining({ name: other.name.text }),
+    ]);
+    expect(node.metrics.webhooks.failed).toBe(0);
+  });
+
   it("R13: forget records that expired before they could be told", async () => {
     let isAway = true;
     await using endpoint = await startWebhookEndpoint(() => (isAway ? 500 : 200));

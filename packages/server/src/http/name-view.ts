@@ -1,5 +1,4 @@
 import {
-  contentPathOf,
   decodePublicKey,
   formatIpnsName,
   type IpnsName,
@@ -8,6 +7,7 @@ import {
 } from "@holdfast/core";
 import type { Anomaly } from "../records/anomalies/anomaly-store.ts";
 import type { HistoricRecord } from "../records/name-history.ts";
+import { pathOrNull } from "../records/path-or-null.ts";
 import type { PropagationStatus } from "../records/keep-alive/propagation-status.ts";
 
 /** How `/names` and `holdfast name inspect` show names: instants as ISO 8601, large integers as exact text beside numbers. */
@@ -77,7 +77,7 @@ export function viewName(name: IpnsName): NameView {
  */
 export function viewRecord(name: IpnsName | undefined, record: IpnsRecord, nowMs: number): RecordView {
   return {
-    value: pathOf(record),
+    value: pathOrNull(record),
     valueBase64: Buffer.from(record.value).toString("base64"),
     sequence: Number(record.sequence),
     sequenceText: record.sequence.toString(),
@@ -144,15 +144,6 @@ export function isoOf(ms: number): string {
 
 function isoOrNull(ms: number | undefined): string | null {
   return ms === undefined ? null : isoOf(ms);
-}
-
-function pathOf(record: IpnsRecord): string | null {
-  try {
-    return contentPathOf(record);
-  } catch (err) {
-    if (isHoldfastError(err) && err.code === "INVALID_PATH") return null;
-    throw err;
-  }
 }
 
 function keyTypeOf(name: IpnsName | undefined, { embeddedPublicKey }: IpnsRecord): string | null {

@@ -16,7 +16,8 @@ export interface TestKey {
 }
 
 export interface RecordFacts {
-  readonly value?: string;
+  /** Bytes are signed as they are, also when they are no content path. */
+  readonly value?: string | Uint8Array;
   readonly sequence?: bigint;
   readonly eolMs?: number;
   readonly ttlNs?: bigint;

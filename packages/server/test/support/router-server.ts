@@ -6,6 +6,8 @@ export type RouterBehaviour =
   | "takes puts and keeps nothing"
   | "takes no puts"
   | "refuses puts"
+  | "fails at puts"
+  | "holds puts"
   | "answers from a cache unless told otherwise"
   | "404"
   | "silent"
@@ -32,6 +34,8 @@ export interface RouterServer extends AsyncDisposable {
   /** `METHOD target`, in order. */
   readonly asked: string[];
   readonly headers: IncomingMessage["headers"][];
+  /** Puts that wait for the test to call them. */
+  readonly heldPuts: (() => void)[];
   /** How many requests are open now. */
   readonly open: number;
 }
@@ -59,6 +63,7 @@ export async function startRouterServer(behaviour: RouterBehaviour = "honest"): 
     json: new Map(),
     asked: [],
     headers: [],
+    heldPuts: [],
     get open() {
       return open;
     },
@@ -98,8 +103,13 @@ function answer(exchange: Exchange): void {
 function put({ response, body, router }: Exchange, name: string): void {
   if (router.behaviour === "takes no puts") return void response.writeHead(405).end();
   if (router.behaviour === "refuses puts") return void response.writeHead(400).end("older");
-  if (router.behaviour !== "takes puts and keeps nothing") router.records.set(name, body);
-  response.writeHead(200).end();
+  if (router.behaviour === "fails at puts") return void response.writeHead(500).end("delegate error");
+  const take = (): void => {
+    if (router.behaviour !== "takes puts and keeps nothing") router.records.set(name, body);
+    response.writeHead(200).end();
+  };
+  if (router.behaviour === "holds puts") router.heldPuts.push(take);
+  else take();
 }
 
 const RECORD = { "content-type": RECORD_TYPE };

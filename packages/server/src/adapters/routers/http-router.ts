@@ -35,14 +35,29 @@ export interface HttpRouterOptions {
   readonly baseUrl: string;
   readonly requestMsMax?: number;
   readonly idleMsMax?: number;
-  /** Further requests wait. */
+  /** For a request of a put, in which a router that puts to a DHT is silent until it is done. */
+  readonly putMsMax?: number;
+  /** Lookups under way, and requests of puts; further ones wait. */
   readonly requestsMax?: number;
 }
 
-const DEFAULTS = { requestMsMax: 30_000, idleMsMax: 20_000, requestsMax: 32 } as const;
+/** A put to the public DHT takes 20 to 30 s, and a minute when peers are slow. */
+const DEFAULTS = { requestMsMax: 30_000, idleMsMax: 20_000, putMsMax: 120_000, requestsMax: 32 } as const;
+
+/** Bounds of a kind of request. */
+interface Kind extends Pick<BoundedRequest, "requestMsMax" | "idleMsMax"> {
+  readonly slots: Limiter;
+}
+
 const RECORD_TYPE = "application/vnd.ipfs.ipns-record";
 const JSON_TYPE = "application/json";
 const PEERS_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * What a router answers that has an opinion on this record; it may hold the same or a better one. 500 is how boxo and Helia say that
+ * their own put of it failed. Any other status says that it takes no puts, or none now.
+ */
+const OF_THE_RECORD: ReadonlySet<number> = new Set([400, 409, 412, 413, 422, 451, 500]);
 
 /** Which software asks: a Holdfast that is asked about what it is itself looking up must not ask us in turn (RFC 8586). */
 const LOOP_HEADER = { "CDN-Loop": "holdfast" };
@@ -58,16 +73,20 @@ export class HttpRouter implements RecordRouter, ContentRouting {
   readonly #clock: Clock & Timers;
   readonly #verifySignature: VerifySignature;
   readonly #fetch: typeof globalThis.fetch;
-  readonly #options: Required<HttpRouterOptions>;
-  readonly #slots: Limiter;
+  readonly #baseUrl: string;
+  readonly #lookups: Kind;
+  /** They take long, and many wait: nobody's lookup is to wait behind them. */
+  readonly #puts: Kind;
 
   constructor(parts: HttpRouterParts, options: HttpRouterOptions) {
     this.#clock = parts.clock;
     this.#verifySignature = parts.verifySignature;
     this.#fetch = parts.fetch ?? globalThis.fetch;
-    this.#options = { ...DEFAULTS, ...options, baseUrl: options.baseUrl.replace(/\/+$/, "") };
-    this.#slots = new Limiter(this.#options.requestsMax);
-    this.label = labelOf(new URL(this.#options.baseUrl));
+    const { requestMsMax, idleMsMax, putMsMax, requestsMax } = { ...DEFAULTS, ...options };
+    this.#baseUrl = options.baseUrl.replace(/\/+$/, "");
+    this.#lookups = { requestMsMax, idleMsMax, slots: new Limiter(requestsMax) };
+    this.#puts = { requestMsMax: putMsMax, idleMsMax: putMsMax, slots: new Limiter(requestsMax) };
+    this.label = labelOf(new URL(this.#baseUrl));
   }
 
   async *get(name: IpnsName, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Uint8Array> {
@@ -87,16 +106,16 @@ export class HttpRouter implements RecordRouter, ContentRouting {
     { signal }: { readonly signal: AbortSignal },
   ): Promise<{ readonly confirmedPeers: number }> {
     try {
-      const { status, headers } = await this.#ask({
+      const request = {
         url: this.#url(`ipns/${name.text}`),
         method: "PUT",
         headers: { "Content-Type": RECORD_TYPE },
         body: recordBytes,
         bytesMax: PEERS_BYTES_MAX,
         signal,
-      });
-      const isAnswered =
-        (status >= 200 && status < 300) || status === 400 || status === 409 || status === 412;
+      } as const;
+      const { status, headers } = await this.#ask(request, this.#puts);
+      const isAnswered = (status >= 200 && status < 300) || OF_THE_RECORD.has(status);
       if (!isAnswered) throw this.#refused(status, headers);
       const isHeld =
         (await this.#holds(name, recordBytes, {}, signal)) ||
@@ -138,13 +157,15 @@ export class HttpRouter implements RecordRouter, ContentRouting {
     name: IpnsName,
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
+    kind = this.#lookups,
   ): Promise<Uint8Array | undefined> {
-    const answer = await this.#ask({
+    const request = {
       url: this.#url(`ipns/${name.text}`),
       headers: { ...headers, ...LOOP_HEADER, Accept: RECORD_TYPE },
       bytesMax: RECORD_BYTES_MAX,
       signal,
-    });
+    };
+    const answer = await this.#ask(request, kind);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) throw this.#refused(answer.status, answer.headers);
     return isOfType(answer, RECORD_TYPE) ? answer.bytes : undefined;
@@ -178,7 +199,7 @@ export class HttpRouter implements RecordRouter, ContentRouting {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const found = await this.#record(name, signal, headers);
+    const found = await this.#record(name, signal, headers, this.#puts);
     if (found === undefined) return false;
     if (Buffer.compare(found, recordBytes) === 0) return true;
     try {
@@ -190,15 +211,14 @@ export class HttpRouter implements RecordRouter, ContentRouting {
     }
   }
 
-  async #ask(request: Omit<BoundedRequest, "requestMsMax" | "idleMsMax">): Promise<BoundedAnswer> {
+  async #ask(
+    request: Omit<BoundedRequest, "requestMsMax" | "idleMsMax">,
+    { slots, ...bounds } = this.#lookups,
+  ): Promise<BoundedAnswer> {
     const { signal } = request;
-    const { requestMsMax, idleMsMax } = this.#options;
-    using _slot = await this.#slots.enter(signal);
+    using _slot = await slots.enter(signal);
     try {
-      return await fetchBounded(
-        { clock: this.#clock, fetch: this.#fetch },
-        { ...request, requestMsMax, idleMsMax },
-      );
+      return await fetchBounded({ clock: this.#clock, fetch: this.#fetch }, { ...request, ...bounds });
     } catch (err) {
       if (signal.aborted) throw signal.reason as Error;
       const [code, what] =
@@ -215,7 +235,7 @@ export class HttpRouter implements RecordRouter, ContentRouting {
   }
 
   #url(path: string): string {
-    return `${this.#options.baseUrl}/routing/v1/${path}`;
+    return `${this.#baseUrl}/routing/v1/${path}`;
   }
 
   /** Undefined when it fails because the signal aborted. */

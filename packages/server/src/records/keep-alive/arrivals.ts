@@ -25,7 +25,7 @@ export interface Reached {
 /** For those who want to know where a record has arrived. */
 export class Arrivals {
   readonly #parts: Parts;
-  readonly #waiters = new Map<string, Set<(target: string) => void>>();
+  readonly #waiters = new Map<string, Set<(target: string, version: number) => void>>();
   readonly #ends = new Set<() => void>();
   #areOver = false;
 
@@ -50,7 +50,10 @@ export class Arrivals {
     const end = (): void => first.resolve(undefined);
     this.#ends.add(end);
     const cancel = this.#parts.timers.after(waitMs, end);
-    const leave = this.#join(name, (target) => {
+    const versions = new Map(this.#parts.propagations.of(name).map((row) => [row.target, row.version]));
+    const leave = this.#join(name, (target, version) => {
+      // The put of the record before this one may have been under way.
+      if (version < (versions.get(target) ?? 0)) return;
       confirmed.add(target);
       end();
     });
@@ -71,11 +74,12 @@ export class Arrivals {
     for (const end of this.#ends) end();
   }
 
-  noteConfirmed(target: string, name: IpnsName): void {
-    for (const tell of this.#waiters.get(name.text) ?? []) tell(target);
+  /** @param version of the record that was put. */
+  noteConfirmed(target: string, name: IpnsName, version: number): void {
+    for (const tell of this.#waiters.get(name.text) ?? []) tell(target, version);
   }
 
-  #join(name: IpnsName, tell: (target: string) => void): () => void {
+  #join(name: IpnsName, tell: (target: string, version: number) => void): () => void {
     const waiters = this.#waiters.get(name.text) ?? new Set();
     this.#waiters.set(name.text, waiters.add(tell));
     return () => {

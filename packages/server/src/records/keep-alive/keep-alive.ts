@@ -172,9 +172,9 @@ export class KeepAlive implements PropagationStatusSource {
         router,
         outcomes: this.#outcomes,
         nextOfPass: (target) => this.#pass.next(target),
-        onConfirmed: (target, name) => {
+        onConfirmed: (target, name, version) => {
           perHour.add(this.#parts.clock.nowMs());
-          this.#arrivals.noteConfirmed(target, name);
+          this.#arrivals.noteConfirmed(target, name, version);
         },
       },
       this.#options,

@@ -18,7 +18,7 @@ export interface TargetPutsParts {
   readonly nextOfPass: (target: string) => PassItem | undefined;
   /** Lookups that clients wait for at this moment: the pass makes way for them. */
   readonly lookupsInFlight: () => number;
-  readonly onConfirmed: (target: string, name: IpnsName) => void;
+  readonly onConfirmed: (target: string, name: IpnsName, version: number) => void;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: () => number;
@@ -245,7 +245,7 @@ export class TargetPuts {
       const times = timesAfterConfirmation(nowMs, eolMs, random());
       outcomes.add({ ...outcome, result: { kind: "confirmed", atMs: nowMs, ...times } });
       item?.settle("confirmed");
-      onConfirmed(this.target, name);
+      onConfirmed(this.target, name, row.version);
       return;
     }
     item?.settle(result === "unavailable" ? "unavailable" : "failed");
