@@ -124,7 +124,7 @@ test("a tunnel takes one request out of the client's rate", async () => {
   await received(first, ESTABLISHED);
   using second = await rawConnection(node.port);
   second.write(connectTo(`127.0.0.1:${node.port}`));
-  expect(await second.closed).toContain("HTTP/1.1 429 ");
+  expect(await second.closed).toMatch(/^HTTP\/1.1 429 .*\r\nRetry-After: \d+\r\n/s);
 });
 
 test("a client that leaves right after CONNECT hurts nobody", async () => {

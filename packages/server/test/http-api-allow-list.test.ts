@@ -39,6 +39,7 @@ describe("R37: what is not offered does not exist, with any method", () => {
     "/api/v0/routing/../pin/rm",
     "/api/v0//pin/rm",
     "/API/v0/version",
+    "/api/v0/version/",
   ])("%s", async (path) => {
     expect((await fetch(node.url + path, { method: "POST" })).status).toBe(404);
   });

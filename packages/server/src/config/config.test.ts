@@ -88,6 +88,14 @@ test("an address that libp2p could not use stops the start", () => {
   }
 });
 
+test("a bound can be as large as the documentation says, and no larger", () => {
+  const pebibyte = 2 ** 50;
+  const config = readConfig({ HOLDFAST_VAULT_BYTES_MAX: String(pebibyte) });
+  expect(config.vaultBytesMax).toBe(pebibyte);
+  expect(problemsOf({ HOLDFAST_VAULT_BYTES_MAX: String(pebibyte + 1) })).toHaveLength(1);
+  expect(problemsOf({ HOLDFAST_VAULT_BYTES_MAX: `1${"0".repeat(30)}` })).toHaveLength(1);
+});
+
 test("variables of the reference system are mapped or explained", () => {
   const config = readConfig({ NODE_NAME: "gw-1", NOSTR_RELAYS: "ws://127.0.0.1:1", DB_PATH: "/db" });
   expect(config.nodeName).toBe("gw-1");
@@ -96,6 +104,15 @@ test("variables of the reference system are mapped or explained", () => {
     "NODE_NAME is taken as HOLDFAST_NODE_NAME",
     expect.stringContaining("DB_PATH has no effect"),
     "NOSTR_RELAYS is taken as HOLDFAST_NOSTR_RELAYS",
+  ]);
+});
+
+test("limits that were set for the reference system are not passed over in silence", () => {
+  const env = { RATE_LIMIT_PER_IP_PER_MINUTE: "300", SIDECAR_CACHE_MAX_BYTES: "1", DOMAIN: "gw.example" };
+  expect(readConfig(env).notices).toEqual([
+    expect.stringMatching(/^DOMAIN has no effect: .*HOLDFAST_GATEWAY_HOSTS/),
+    expect.stringMatching(/^RATE_LIMIT_PER_IP_PER_MINUTE has no effect: .*HOLDFAST_RATE_LIMITS/),
+    expect.stringMatching(/^SIDECAR_CACHE_MAX_BYTES has no effect: .*HOLDFAST_VAULT_BYTES_MAX/),
   ]);
 });
 

@@ -109,13 +109,16 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 export type SettingValues = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> };
 
+const OWN_RATES = { unused: "puts have its default rates here; HOLDFAST_RATE_LIMITS=off lifts them" };
+const IN_THE_VAULT = { unused: "submitted blocks are in the vault, which HOLDFAST_VAULT_BYTES_MAX bounds" };
+
 /** The variables of the reference system: what each became, or why it has no effect. */
 export const REFERENCE_VARIABLES: Readonly<
   Record<string, `HOLDFAST_${string}` | { readonly unused: string }>
 > = {
   NODE_NAME: "HOLDFAST_NODE_NAME",
   DB_PATH: { unused: "all state lives in HOLDFAST_DATA_DIR" },
-  DOMAIN: { unused: "TLS and host names come with the gateway release" },
+  DOMAIN: { unused: "TLS is the matter of a proxy in front; HOLDFAST_GATEWAY_HOSTS has the names of hosts" },
   IPFS_API_URL: "HOLDFAST_KUBO_RPC_URL",
   NOSTR_RELAYS: "HOLDFAST_NOSTR_RELAYS",
   NOSTR_PRIVATE_KEY: "HOLDFAST_NOSTR_PRIVATE_KEY",
@@ -126,6 +129,14 @@ export const REFERENCE_VARIABLES: Readonly<
   STALE_THRESHOLD_SECONDS: {
     unused: "a record is stale after min(TTL, 60 s), the reference system's default",
   },
+  RATE_LIMIT_GLOBAL_PER_SECOND: OWN_RATES,
+  RATE_LIMIT_PER_IP_PER_MINUTE: OWN_RATES,
+  RATE_LIMIT_PER_IPNS_NAME_PER_SECOND: OWN_RATES,
+  SIDECAR_CACHE_ENABLED: IN_THE_VAULT,
+  SIDECAR_CACHE_DIR: IN_THE_VAULT,
+  SIDECAR_CACHE_MAX_BYTES: IN_THE_VAULT,
+  SIDECAR_CACHE_MAX_ENTRIES: IN_THE_VAULT,
+  SIDECAR_CACHE_MAX_BLOB_BYTES: IN_THE_VAULT,
 };
 
 function setting<T>(
@@ -164,7 +175,7 @@ function onOff(value: string): boolean {
 
 function integer(min: number, max: number): (value: string) => number {
   return (value) => {
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
     if (!(number >= min && number <= max)) throw new Error(`is not a whole number from ${min} to ${max}`);
     return number;
   };

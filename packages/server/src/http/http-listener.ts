@@ -257,8 +257,10 @@ export class HttpListener implements AsyncDisposable {
       const isServed = hosts.isServed.bind(hosts);
       await openTunnel({ server: this.server, isServed }, request, socket, head);
     } catch (err) {
-      const { status, body } = errorToResponse(err, failedRequest(request));
-      this.answerSocket(socket, status, body.trimEnd());
+      const { status, body, headers } = errorToResponse(err, failedRequest(request));
+      const retryAfter = headers["Retry-After"];
+      const more = retryAfter === undefined ? [] : ["Retry-After", retryAfter];
+      this.answerSocket(socket, status, body.trimEnd(), more);
     }
   }
 
@@ -328,8 +330,8 @@ export class HttpListener implements AsyncDisposable {
 
   #answerError(err: unknown, request: IncomingMessage, response: ServerResponse, requestId: string): void {
     const answer = errorToResponse(err, failedRequest(request, requestId));
-    if (answer.status >= 500) this.#parts.metrics.http.errors++;
     if (answer.unexpected && !request.socket.destroyed) {
+      this.#parts.metrics.http.errors++;
       this.#parts.logger.error({ err, requestId, method: request.method }, "request failed");
     }
     // A body that has begun must not end as if it were whole (P8).

@@ -13,5 +13,16 @@ it("knows the methods of literal, parametric and open-ended paths", () => {
   expect(methods.of("/routing/v1/ipns/k51/x")).toEqual([]);
   expect(methods.of("/ipfs/bafy/a/b")).toEqual(["GET", "HEAD"]);
   expect(methods.of("/api/v0/pin/rm")).toEqual([]);
+  expect(methods.of("/ipfs/")).toEqual(["GET", "HEAD"]);
   expect(methods.of("")).toEqual([]);
+});
+
+it("takes a path with a slash behind it for another one, as the router does", () => {
+  const methods = new RouteMethods();
+  methods.add("/api/v0/version", ["GET", "POST"]);
+  methods.add("/names/:name", "GET");
+  methods.add("/", "GET");
+  expect(methods.of("/api/v0/version/")).toEqual([]);
+  expect(methods.of("/names/k51/")).toEqual([]);
+  expect(methods.of("/")).toEqual(["GET"]);
 });

@@ -26,10 +26,9 @@ export class RouteMethods {
   }
 }
 
+/** A slash at the end makes it another path, with an empty segment: the router does not know that one either. */
 function segmentsOf(path: string): string[] {
-  const segments = path.split("/").slice(1);
-  if (segments.length > 1 && segments.at(-1) === "") segments.pop();
-  return segments;
+  return path.split("/").slice(1);
 }
 
 function isMatch(pattern: readonly string[], segments: readonly string[]): boolean {

@@ -38,6 +38,8 @@ export function contentRoutes(parts: ContentParts, options: ContentOptions = {})
     stopWhenClientLeaves(reply.raw, retrieval);
     const answer = watch.finish(await answerTo(request, watch.names, retrieval));
     reply.hijack();
+    // Not every error is thrown: a 416 and the error page of a website are answers.
+    if (answer.status >= 400) reply.raw.setHeader("X-Request-Id", request.id);
     await sendAnswer(reply.raw, answer);
     return reply;
   };
