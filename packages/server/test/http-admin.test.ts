@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { HoldfastError } from "@holdfast/core";
 import { describe, expect, it } from "vitest";
 import { MemoryRecordStore } from "../src/adapters/memory/record-store.ts";
@@ -125,8 +127,17 @@ describe("the admin listener", () => {
     [404, "GET", { "User-Agent": "Mozilla/5.0" }],
     [404, "POST", { "User-Agent": "curl/8" }],
     [404, "POST", { "User-Agent": "Mozilla/5.0 Electron/30" }],
+    [403, "GET", { "User-Agent": "Mozilla/5.0", Host: "evil.example:9081" }],
+    [404, "GET", { "User-Agent": "Mozilla/5.0", Host: "localhost:9081" }],
+    [404, "GET", { "User-Agent": "Mozilla/5.0", Host: "[::1]:9081" }],
+    [404, "GET", { "User-Agent": "curl/8", Host: "metrics.example" }],
   ])("answers %d to %s with %j: other people's pages stay out", async (status, method, headers) => {
     await using admin = await startAdmin();
-    expect((await fetch(`${admin.url}/nothing`, { method, headers })).status).toBe(status);
+    // Not fetch, which sets the host itself.
+    const [answer] = (await once(request(`${admin.url}/nothing`, { method, headers }).end(), "response")) as [
+      IncomingMessage,
+    ];
+    answer.resume();
+    expect(answer.statusCode).toBe(status);
   });
 });
