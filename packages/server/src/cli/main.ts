@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "./cli-error.ts";
 import { parseDuration } from "./duration.ts";
 import { addPinCommands } from "./pin-commands.ts";
@@ -13,6 +13,11 @@ function duration(text: string): number {
   } catch (err) {
     throw new InvalidArgumentError(err instanceof Error ? err.message : String(err));
   }
+}
+
+/** The help shows the default as it would be written. */
+function durationOption(flags: string, description: string, fallback: string): Option {
+  return new Option(flags, description).argParser(duration).default(parseDuration(fallback), fallback);
 }
 
 function wholeNumber(text: string): bigint {
@@ -45,8 +50,8 @@ name
     "the record's sequence; default: one above the node's with --put, else 0",
     wholeNumber,
   )
-  .option("--lifetime <duration>", "how long the record is valid", duration, parseDuration("48h"))
-  .option("--ttl <duration>", "how long it may be cached", duration, parseDuration("60s"))
+  .addOption(durationOption("--lifetime <duration>", "how long the record is valid", "48h"))
+  .addOption(durationOption("--ttl <duration>", "how long it may be cached", "60s"))
   .option("--out <file>", "where to write the record; default: {name}.ipns-record")
   .option("--put <url>", "put it to this node, e.g. http://127.0.0.1:9080")
   .action(async (options: import("./name-create.ts").NameCreateOptions) => {
