@@ -33,6 +33,7 @@ export {
   buildCidAnnouncement,
   buildLegacyAnnouncement,
   buildRecordAnnouncement,
+  canBeAnnounced,
   SUBJECTS_PER_EVENT_MAX,
   subjectOfCid,
   subjectOfName,

@@ -66,6 +66,7 @@ export async function createAnnounce(
     { announcements, log, clock: systemClock, logger },
     { kinds, rules, relayUrls },
   );
+  const startForgetting = forgetHourly(reader, logger, stack);
   if (relayUrls.length > 0 && !isReading)
     logger.warn("HOLDFAST_NOSTR_AUTHORS is none: relays are connected, but nobody's announcements are read");
   return {
@@ -81,8 +82,23 @@ export async function createAnnounce(
     }),
     start() {
       relays.start(isReading ? reader : undefined, () => outgoing?.resume());
+      startForgetting();
     },
     reannounce: async () => (await outgoing?.reannounce()) ?? false,
+  };
+}
+
+const FORGET_EVERY_MS = 3_600_000;
+
+/** Without relays, too: `POST /announce` writes down as much. @returns what begins it. */
+function forgetHourly(reader: AnnouncementReader, logger: Logger, stack: AsyncDisposableStack): () => void {
+  let cancel: () => void = () => undefined;
+  stack.defer(() => cancel());
+  return function forget(): void {
+    reader
+      .forgetOld()
+      .catch((err: unknown) => logger.warn({ err }, "old announcements could not be forgotten"));
+    cancel = systemClock.after(FORGET_EVERY_MS, forget);
   };
 }
 
@@ -160,11 +176,14 @@ function createOutgoing(
   const { log: outbox, pins, records, relays, signer, metrics, logger } = needs;
   const shared = { outbox, clock: systemClock, logger, metrics };
   const walk = new PinWalk({ ...shared, pins: allPins(pins) });
+  const confirmationsMin = Math.min(nostrConfirmations, relays.urls.length);
+  if (confirmationsMin < nostrConfirmations)
+    logger.warn("HOLDFAST_NOSTR_CONFIRMATIONS is more than there are relays: all of them are enough");
   const held = { held: (name: Parameters<Records["held"]>[0]) => records.held(name)?.record };
   const announcer = stack.use(
     new Announcer(
       { ...shared, walk, records: held, relays, signer, timers: systemClock, random: Math.random },
-      { ...ANNOUNCER_POLICY, kind, source: nodeName, confirmationsMin: nostrConfirmations },
+      { ...ANNOUNCER_POLICY, kind, source: nodeName, confirmationsMin },
     ),
   );
   const onFailed = (err: unknown): void => {

@@ -59,7 +59,7 @@ async function startPart(env: Readonly<Record<string, string>>, routers: readonl
         isStored: true,
       },
     ]);
-  return { announce, pins, records, submit, write, dataDir };
+  return { announce, log: store.announcements, pins, records, submit, write, metrics, dataDir };
 }
 
 async function subjectsAt(relay: TestRelay): Promise<Set<string>> {
@@ -130,4 +130,27 @@ test("a name that is announced without a record is looked up", async () => {
   const { records, submit } = await startPart({ HOLDFAST_NOSTR_AUTHORS: AUTHOR.pubkey }, [router]);
   await submit([], { tags: [["ipns", key.name.text]] });
   await until(() => expect(records.held(key.name)?.record.sequence).toBe(1n));
+});
+
+test("what was taken long ago is forgotten on a node without relays, too", async () => {
+  const { announce, log } = await startPart({ HOLDFAST_NOSTR_AUTHORS: "open" });
+  const id = "ab".repeat(32);
+  const charge = { author: STRANGER.pubkey, day: 7, subjects: 3 };
+  await log.settle({ id, createdAtS: 1_000, settledAtS: 1_000, cids: 1, names: 0, charge });
+  announce.start();
+  await until(() => expect(log.hasSettled(id)).toBe(false));
+  expect(log.usageOf(STRANGER.pubkey, 7).subjects).toBe(0);
+});
+
+test("more confirmations than there are relays are not waited for", async () => {
+  await using relay = await startRelay();
+  const { announce, write, metrics } = await startPart({
+    HOLDFAST_NOSTR_RELAYS: relay.url,
+    HOLDFAST_NOSTR_ANNOUNCE: "on",
+    HOLDFAST_NOSTR_CONFIRMATIONS: "2",
+  });
+  await write("written");
+  await until(() => expect(metrics.announcements.published).toBe(2));
+  expect(metrics.announcements.publishFailed).toBe(0);
+  expect(announce.status().outgoing?.waiting).toBe(0);
 });

@@ -5,6 +5,8 @@ import {
   subjectOfCid,
   type WireEvent,
 } from "@holdfast/core";
+import { CID } from "multiformats/cid";
+import * as Digest from "multiformats/hashes/digest";
 import { SimplePool, useWebSocketImplementation } from "nostr-tools/pool";
 import { verifyEvent } from "nostr-tools/pure";
 import { expect, onTestFinished, test } from "vitest";
@@ -235,4 +237,71 @@ test("a relay that never answers does not keep the node from stopping", async ()
   const startedAtMs = performance.now();
   await node.stop();
   expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+});
+
+test("a relay that takes announcements and says nothing about them does not hold up those for the others", async () => {
+  await using relay = await startRelay();
+  await using other = await startRelay();
+  await using silent = await startRelayProxy(other.url);
+  silent.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [] : [frame]);
+  const node = await startAnnounce({ relayUrls: [relay.url, silent.url], relay: { answerMsMax: 3_000 } });
+  await until(() => expect(node.relays.status().every(({ isCaughtUp }) => isCaughtUp)).toBe(true));
+  await node.announcer.announceCids(Array.from({ length: 64 }, (_, index) => rootOf(`many ${index}`)));
+  // Eight are on their way at once: 65 would take 27 s if each of them waited.
+  await until(() => expect(node.metrics.announcements.published).toBe(65));
+});
+
+test("announcing again goes on while announcements wait for a relay that is away", async () => {
+  await using relay = await startRelay();
+  const retryMs = { first: 3_600_000, max: 3_600_000 };
+  const relayUrls = [relay.url, "ws://127.0.0.1:1"];
+  const node = await startAnnounce({ relayUrls, announcer: { retryMs } });
+  const claim = { source: "add", holder: "", name: undefined, createdAtMs: 1 } as const;
+  node.pins.start();
+  await node.pins.add([{ root: rootOf("pinned"), recursive: true, claim, isStored: true }]);
+  await until(async () => expect(await node.pins.isPinned(rootOf("pinned"))).toBe(true));
+  await node.announcer.announceCids(Array.from({ length: 100 }, (_, index) => rootOf(`many ${index}`)));
+  await until(() => expect(node.metrics.announcements.published).toBe(101));
+  expect(node.announcer.status().waiting).toBe(101);
+  await node.announcer.reannounce();
+  await until(() => expect(node.announcer.status().walk).toBeUndefined());
+  await until(async () => expect([...(await storedBy(relay)).keys()]).toContain("ipfs-pin:bulk:0"));
+});
+
+test("a CID that is too long for relays is not announced, and holds up no other", async () => {
+  await using relay = await startRelay();
+  await using proxy = await startRelayProxy(relay.url);
+  const long = Array.from({ length: 25 }, (_, index) =>
+    CID.createV1(0x55, Digest.create(0x00, new Uint8Array(2_000).fill(index))),
+  );
+  // Not confirmed at first, so that the events are read back.
+  proxy.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [] : [frame]);
+  const node = await startAnnounce({ relayUrls: [proxy.url], relay: { answerMsMax: 100 } });
+  await node.announcer.announceCids(long);
+  await node.announcer.announceCids([rootOf("a")]);
+  await until(async () => expect([...(await storedBy(relay)).keys()]).toContain(subjectOfCid(rootOf("a"))));
+  proxy.onRelayFrame = (frame) => [frame];
+  await untilSent(node);
+  expect([...(await storedBy(relay)).keys()].sort()).toEqual(["ipfs-pin", subjectOfCid(rootOf("a"))]);
+});
+
+test("relays that are configured no longer are no reason to give up those that are", async () => {
+  await using kept = await startRelay();
+  await using removed = await startRelay();
+  await kept.kill();
+  const announcer = { confirmationsMin: 2 };
+  const node = await startAnnounce({ relayUrls: [removed.url, kept.url], announcer });
+  await node.announcer.announceCids([rootOf("a")]);
+  await until(() => {
+    const settledAt = node.log.due(Number.MAX_SAFE_INTEGER, 10).map(({ settledRelays }) => settledRelays);
+    expect(settledAt).toEqual([[removed.url], [removed.url]]);
+  });
+  await node.stop();
+  await using added = await startRelay();
+  const { dataDir } = node;
+  const later = await startAnnounce({ relayUrls: [added.url, kept.url], dataDir, announcer });
+  await until(async () => expect(await added.stored()).toHaveLength(2));
+  await kept.revive();
+  await until(async () => expect(await kept.stored()).toHaveLength(2));
+  await untilSent(later);
 });

@@ -1,6 +1,7 @@
 import { wireEventOf, type NostrEvent } from "@holdfast/core";
 import { expect, test } from "vitest";
 import { blockOf } from "./support/blocks.ts";
+import { ManualClock } from "./support/manual-clock.ts";
 import { startRelayProxy } from "./support/relay-proxy.ts";
 import {
   announcementOf,
@@ -271,6 +272,61 @@ test("R25: a relay that floods with 10,000 events of an unlisted key is slowed d
   expect(node.metrics.announcements.eventsRefused).toBe(10_000);
   // No signature was checked for them.
   expect(node.metrics.signatures.rejected + node.metrics.signatures.verified).toBe(1);
+  expect(node.relays.status()[0]?.connects).toBe(1);
+});
+
+test("a relay that gives a few pages at a time is read to its end, and what it refused is no problem afterwards", async () => {
+  await using relay = await startRelay({ pageMax: 5 });
+  await using proxy = await startRelayProxy(relay.url);
+  const texts = numbered(60);
+  const startS = nowS() - 1_000;
+  for (const text of texts) {
+    await relay.accept(uniqueAnnouncementOf(cidOf(text), { createdAtS: startS + Number(text) }));
+  }
+  let pagesLeft = 4;
+  proxy.onRelayFrame = (frame) => {
+    const [type, subscription] = JSON.parse(frame) as [string, string];
+    if (type === "EOSE" && --pagesLeft < 0) {
+      pagesLeft = 4;
+      return [JSON.stringify(["CLOSED", subscription, "rate-limited: slow down"])];
+    }
+    return type === "EVENT" && pagesLeft === 0 ? [] : [frame];
+  };
+  const node = await startAnnounce({ relayUrls: [proxy.url] });
+  await until(() => expect(new Set(node.wished())).toEqual(cidsOf(texts)));
+  await caughtUp(node);
+  expect(node.relays.status()[0]).toMatchObject({ connects: 1, problem: undefined });
+});
+
+test("R29: what came while our clock was behind is read again once the clock is right", async () => {
+  await using relay = await startRelay();
+  await relay.accept(uniqueAnnouncementOf(cidOf("old"), { createdAtS: nowS() - 90_000 }));
+  await relay.accept(uniqueAnnouncementOf(cidOf("early"), { createdAtS: nowS() - 3_600 }));
+  const clock = new ManualClock((nowS() - 86_400) * 1_000);
+  const node = await startAnnounce({ relayUrls: [relay.url], clock });
+  await caughtUp(node);
+  expect(node.wished()).toEqual([cidOf("old")]);
+  await clock.advance(86_400_000);
+  await relay.accept(uniqueAnnouncementOf(cidOf("new")));
+  await until(() => expect(node.wished()).toEqual([cidOf("old"), cidOf("new")]));
+  const later = await startAnnounce({ relayUrls: [relay.url], dataDir: await stopped(node) });
+  await until(() => expect(new Set(later.wished())).toEqual(cidsOf(["old", "new", "early"])));
+});
+
+test("a relay that refuses us at first is told again who we are", async () => {
+  await using relay = await startRelay({ authOnly: true });
+  await using proxy = await startRelayProxy(relay.url);
+  await relay.accept(uniqueAnnouncementOf(cidOf("a")));
+  let refusals = 2;
+  proxy.onRelayFrame = (frame) => {
+    const [type, id] = JSON.parse(frame) as [string, string];
+    if (type === "OK" && refusals-- > 0) return [JSON.stringify(["OK", id, false, "restricted: not paid"])];
+    if (refusals < 0 || type === "AUTH" || type === "CLOSED") return [frame];
+    return type === "EOSE" ? [JSON.stringify(["CLOSED", id, "auth-required: who are you?"])] : [];
+  };
+  const node = await startAnnounce({ relayUrls: [proxy.url] });
+  await until(() => expect(node.wished()).toEqual([cidOf("a")]));
+  await caughtUp(node);
   expect(node.relays.status()[0]?.connects).toBe(1);
 });
 

@@ -21,6 +21,16 @@ export function subjectOfCid(cid: CID): string {
   return `${ANNOUNCEMENT_TAG}:${cid.toString()}`;
 }
 
+/**
+ * Relays index tag values of so many bytes. Longer CIDs carry their content themselves: nobody has to be told who keeps it, and
+ * fifty of them would make an event that no relay takes.
+ */
+const SUBJECT_LENGTH_MAX = 255;
+
+export function canBeAnnounced(cid: CID): boolean {
+  return subjectOfCid(cid).length <= SUBJECT_LENGTH_MAX;
+}
+
 /** The `d` of the one event that announces this name: a newer record replaces an older one on every relay. */
 export function subjectOfName(name: IpnsName): string {
   return `ipfs-ipns:${name.text}`;

@@ -101,9 +101,16 @@ export function tagValue(event: EventTemplate, name: string): string | undefined
   return event.tags.find((tag) => tag[0] === name)?.[1];
 }
 
-/** @param what completes the sentence `the event …`. */
-export function eventInvalid(reason: EventProblem, what: string): HoldfastError {
-  return new HoldfastError("EVENT_INVALID", `the event ${what}`, { details: { reason } });
+/**
+ * @param what completes the sentence `the event …`.
+ * @param facts further `details`.
+ */
+export function eventInvalid(
+  reason: EventProblem,
+  what: string,
+  facts: Readonly<Record<string, unknown>> = {},
+): HoldfastError {
+  return new HoldfastError("EVENT_INVALID", `the event ${what}`, { details: { ...facts, reason } });
 }
 
 function malformedField(field: string): HoldfastError {

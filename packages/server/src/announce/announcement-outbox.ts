@@ -64,6 +64,8 @@ export interface AnnouncementOutbox {
   nextAttemptAtMs(): number | undefined;
   /** How many are not done. */
   waiting(): number;
+  /** Of so many pages that were queued last, those that wait and that no relay has. */
+  unheardPages(ofNewest: number): number;
   /** The last ones that were queued, oldest first. */
   newest(kind: "cid" | "name", limit: number): readonly string[];
   /** The items of the subjects behind this one, in the order of their `d`. */

@@ -24,7 +24,6 @@ const OVERLAP_S = 600;
 const REMEMBER_S = 7 * 86_400;
 /** Relays take a list of authors up to some length; a longer one is applied here only. */
 const FILTER_AUTHORS_MAX = 100;
-const FORGET_EVERY_MS = 3_600_000;
 
 /** What is read from relays, and from when on. */
 export class AnnouncementReader implements RelayReader {
@@ -33,7 +32,6 @@ export class AnnouncementReader implements RelayReader {
   readonly #relayUrls: readonly string[];
   /** What the cursors belong to. */
   readonly #scope: string;
-  #forgotAtMs = 0;
 
   constructor(parts: AnnouncementReaderParts, { kinds, rules, relayUrls }: AnnouncementReaderOptions) {
     this.#parts = parts;
@@ -66,15 +64,15 @@ export class AnnouncementReader implements RelayReader {
     const highWaterS = Math.min(createdAtS, Math.floor(clock.nowMs() / 1000));
     if (highWaterS > (log.highWaterS(relayUrl, this.#scope) ?? 0))
       await log.saveHighWater(relayUrl, this.#scope, highWaterS);
-    await this.#forgetOld();
   }
 
-  /** Events that a relay could send again, because it is read from before them, are remembered longer. */
-  async #forgetOld(): Promise<void> {
+  /**
+   * Forgets events and what authors used, when they are old. Events that a relay could send again, because it is read from before
+   * them, are remembered longer.
+   */
+  async forgetOld(): Promise<void> {
     const { log, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    if (nowMs < this.#forgotAtMs + FORGET_EVERY_MS) return;
-    this.#forgotAtMs = nowMs;
     const readFromS = this.#relayUrls.map((url) => this.sinceS(url));
     await log.forgetEvents({
       settledBeforeS: Math.floor(nowMs / 1000) - REMEMBER_S,

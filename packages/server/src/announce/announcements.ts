@@ -99,7 +99,8 @@ export class Announcements {
     } catch (err) {
       if (isFinal(err)) {
         logger.debug({ err }, "announcement refused");
-        return { outcome: "refused", createdAtS: undefined };
+        const earlyS = earlyInstantOf(err);
+        return { outcome: earlyS === undefined ? "refused" : "early", createdAtS: earlyS };
       }
       logger.warn({ err }, "announcement could not be taken, it will be read again");
       return { outcome: "failed", createdAtS: undefined };
@@ -139,11 +140,15 @@ export class Announcements {
     const nowS = Math.floor(nowMs / 1000);
     if (!this.#options.kinds.includes(event.kind) || !isPinAnnouncement(event))
       throw eventInvalid("NOT_AN_ANNOUNCEMENT", "is not a pin announcement");
-    if (event.createdAtS > nowS + FUTURE_S_MAX)
-      throw eventInvalid("FROM_THE_FUTURE", `was created more than ${FUTURE_S_MAX} s ahead of our clock`);
     if ((expirationSOf(event) ?? Number.POSITIVE_INFINITY) <= nowS)
       throw eventInvalid("EXPIRED", "has expired");
     this.#parts.policy.assertMayAnnounce(event.pubkey, nowMs);
+    // After the policy: relays are read again because of it, which is only worth it for those whose events are taken.
+    const { createdAtS } = event;
+    if (createdAtS > nowS + FUTURE_S_MAX) {
+      const what = `was created more than ${FUTURE_S_MAX} s ahead of our clock`;
+      throw eventInvalid("FROM_THE_FUTURE", what, { createdAtS });
+    }
   }
 
   async #take(unverified: NostrEvent): Promise<AnnouncementResult> {
@@ -218,6 +223,12 @@ export class Announcements {
       if (!announced.has(name.text) && !this.#parts.records.isHeld(name)) this.#parts.names.want(name);
     }
   }
+}
+
+/** The `created_at` of an event that is refused because it lies ahead of our clock. */
+function earlyInstantOf(err: unknown): number | undefined {
+  if (!isHoldfastError(err) || err.details["reason"] !== "FROM_THE_FUTURE") return undefined;
+  return Number(err.details["createdAtS"]);
 }
 
 /** Whether trying again would change nothing. */

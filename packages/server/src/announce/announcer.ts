@@ -1,5 +1,6 @@
 import {
   ANNOUNCEMENT_TAG,
+  canBeAnnounced,
   type EventSigner,
   type IpnsName,
   type NostrEvent,
@@ -80,8 +81,10 @@ export class Announcer implements AsyncDisposable {
   }
 
   async announceCids(roots: readonly CID[]): Promise<void> {
+    const announced = roots.filter(canBeAnnounced);
+    if (announced.length === 0) return;
     await this.#queue(
-      roots.map((root) => ({ kind: "cid", d: subjectOfCid(root), items: [root.toString()] }) as const),
+      announced.map((root) => ({ kind: "cid", d: subjectOfCid(root), items: [root.toString()] }) as const),
     );
   }
 
@@ -183,7 +186,8 @@ export class Announcer implements AsyncDisposable {
     const isSuccess = confirmations >= this.#options.confirmationsMin;
     if (isSuccess && announcement.confirmations < this.#options.confirmationsMin)
       metrics.announcements.published++;
-    const hasOpen = settledRelays.length < relays.urls.length;
+    // Those that are configured no longer may have settled it, too.
+    const hasOpen = relays.urls.some((url) => !settledRelays.includes(url));
     const { afterSuccess, inAll } = this.#options.attemptsMax;
     const isDone = !hasOpen || attempts >= (isSuccess ? afterSuccess : inAll);
     if (isDone && !isSuccess) metrics.announcements.publishFailed++;

@@ -1,4 +1,4 @@
-import { subjectOfPage, SUBJECTS_PER_EVENT_MAX } from "@holdfast/core";
+import { canBeAnnounced, subjectOfPage, SUBJECTS_PER_EVENT_MAX } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import type { Clock } from "../telemetry/clock.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -22,8 +22,8 @@ export interface PinWalkParts {
   readonly metrics: Pick<Metrics, "announcements">;
 }
 
-/** Announcements that wait while the walk goes on: relays set the pace, not the disk. */
-const WAITING_MAX = 64;
+/** Pages that no relay has while the walk goes on: relays set the pace, not the disk, and not the relay that is away. */
+const UNHEARD_MAX = 64;
 const NAMES_PER_STEP = 100;
 
 /**
@@ -50,13 +50,13 @@ export class PinWalk {
     return true;
   }
 
-  /** Queues one page, unless enough waits already. False when there is nothing to do now. */
+  /** Queues one page, unless enough of them wait already. False when there is nothing to do now. */
   async step(): Promise<boolean> {
     const { outbox, pins } = this.#parts;
     const walk = outbox.walk();
-    if (walk === undefined || outbox.waiting() >= WAITING_MAX) return false;
+    if (walk === undefined || outbox.unheardPages(2 * UNHEARD_MAX) >= UNHEARD_MAX) return false;
     const { roots, next } = pins.page(walk.after, SUBJECTS_PER_EVENT_MAX);
-    const items = roots.map((root) => root.toString());
+    const items = roots.filter(canBeAnnounced).map((root) => root.toString());
     if (items.length > 0) await this.#queuePage(walk.pages, items);
     if (next === undefined) await this.#end({ ...walk, cids: walk.cids + items.length });
     else {

@@ -12,10 +12,11 @@ export interface EventFilter {
 export interface TakenEvent {
   /**
    * `taken`: everything it asks for is durable now. `known`: it was taken before. `refused`: nobody has to see it again.
-   * `failed`: it could not be taken now, and has to be read again.
+   * `failed`: it could not be taken now, and has to be read again. `early`: it is from the future, unless our clock is behind: it
+   * has to be read when a reading comes to it once more.
    */
-  readonly outcome: "taken" | "known" | "refused" | "failed";
-  /** Of an event that was taken, now or before. */
+  readonly outcome: "taken" | "known" | "refused" | "failed" | "early";
+  /** Of an event that was taken, now or before, or is early. */
   readonly createdAtS: number | undefined;
 }
 

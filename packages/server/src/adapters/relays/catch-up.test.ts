@@ -72,3 +72,11 @@ test("a page that fails ends it", async () => {
     "closed",
   );
 });
+
+test("a relay that gives smaller pages than it was asked for hides no second silently", async () => {
+  const events = [...Array.from({ length: 9 }, (_, index) => eventAt(100, index)), eventAt(90, 9)];
+  const { readPage } = relayWith(events, 5);
+  const gaps: number[] = [];
+  await catchUp({ kinds: [78] }, { sinceS: 0, limit: 500 }, readPage, (createdAtS) => gaps.push(createdAtS));
+  expect(gaps).toEqual([100]);
+});

@@ -84,7 +84,7 @@ class Reading {
     const live = this.#subscribe(filters.map((filter) => ({ ...filter, limit: 1 })));
     try {
       await live.stored;
-      await this.#readStored();
+      await this.#readStored(live);
       if (live.hasFailed) throw new TakeFailed();
       await this.#highWater.complete();
       this.#options.onCaughtUp(true);
@@ -97,14 +97,31 @@ class Reading {
     }
   }
 
-  async #readStored(): Promise<void> {
+  async #readStored(live: Subscription): Promise<void> {
     const { relayUrl, pageEvents, logger } = this.#options;
     const onGap = (createdAtS: number): void => {
       logger.warn({ createdAtS }, "relay has more events of one second than it gives");
     };
     const window = { sinceS: this.#reader.sinceS(relayUrl), limit: pageEvents };
     for (const filter of this.#reader.filters) {
-      await catchUp(filter, window, (request) => this.#readPage(request), onGap);
+      await catchUp(filter, window, (request) => this.#readPageInTheEnd(request, live), onGap);
+    }
+  }
+
+  /**
+   * A page that the relay does not give now is asked for again, instead of everything from the start: one that gives a few pages
+   * at a time would never be read to its end.
+   */
+  async #readPageInTheEnd(request: PageRequest, live: Subscription): Promise<readonly PageEvent[]> {
+    for (;;) {
+      try {
+        return await this.#readPage(request);
+      } catch (err) {
+        if (!(err instanceof SubscriptionEnded) || !isPassing(err.message)) throw err;
+        this.#options.onProblem(err.message);
+        await this.#options.pause();
+        if (live.isOver || live.hasFailed) throw err;
+      }
     }
   }
 
@@ -122,4 +139,9 @@ class Reading {
   #subscribe(filters: Parameters<RelaySession["subscribe"]>[0]): Subscription {
     return this.#session.subscribe(filters, (event) => this.#highWater.track(this.#reader.take(event)));
   }
+}
+
+function isPassing(problem: string): boolean {
+  const prefix = prefixOf(problem);
+  return prefix === "rate-limited" || prefix === "error";
 }

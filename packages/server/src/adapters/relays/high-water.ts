@@ -13,12 +13,14 @@ const SAVE_DELAY_MS = 2_000;
 
 /**
  * How far a relay was read: the greatest `created_at` that was taken. It is saved only while everything before it was taken too:
- * after all that was stored has been read, while no event is under way, and until one fails.
+ * after all that was stored has been read, while no event is under way, and until one fails. Nor does it pass an event that is
+ * early: when it was our clock that was behind, everything since has to be read again.
  */
 export class HighWater {
   readonly #parts: HighWaterParts;
   readonly #underWay = new Set<Promise<TakenEvent>>();
   #createdAtS = 0;
+  #earlyS = Number.POSITIVE_INFINITY;
   #savedS = 0;
   #isComplete = false;
   #cancelSave: (() => void) | undefined;
@@ -33,7 +35,8 @@ export class HighWater {
     const taken = await taking;
     this.#underWay.delete(taking);
     if (taken.outcome === "failed") this.#isComplete = false;
-    this.#createdAtS = Math.max(this.#createdAtS, taken.createdAtS ?? 0);
+    if (taken.outcome === "early") this.#earlyS = Math.min(this.#earlyS, taken.createdAtS ?? 0);
+    else this.#createdAtS = Math.max(this.#createdAtS, taken.createdAtS ?? 0);
     this.#scheduleSave();
     return taken;
   }
@@ -48,6 +51,7 @@ export class HighWater {
   restart(): void {
     this.#isComplete = false;
     this.#createdAtS = 0;
+    this.#earlyS = Number.POSITIVE_INFINITY;
   }
 
   /** Waits for the events under way and saves for the last time. */
@@ -57,8 +61,12 @@ export class HighWater {
     await this.#saveIfDone();
   }
 
+  get #reachedS(): number {
+    return Math.min(this.#createdAtS, this.#earlyS);
+  }
+
   #scheduleSave(): void {
-    if (!this.#isComplete || this.#cancelSave !== undefined || this.#createdAtS <= this.#savedS) return;
+    if (!this.#isComplete || this.#cancelSave !== undefined || this.#reachedS <= this.#savedS) return;
     this.#cancelSave = this.#parts.timers.after(SAVE_DELAY_MS, () => {
       this.#cancelSave = undefined;
       void this.#saveIfDone().then(() => this.#scheduleSave());
@@ -66,8 +74,8 @@ export class HighWater {
   }
 
   async #saveIfDone(): Promise<void> {
-    if (!this.#isComplete || this.#underWay.size > 0 || this.#createdAtS <= this.#savedS) return;
-    const createdAtS = this.#createdAtS;
+    if (!this.#isComplete || this.#underWay.size > 0 || this.#reachedS <= this.#savedS) return;
+    const createdAtS = this.#reachedS;
     try {
       await this.#parts.save(createdAtS);
       this.#savedS = createdAtS;

@@ -124,7 +124,11 @@ export class RelayConnection implements AsyncDisposable {
       authenticateFirst: authRequired,
       pageEvents: Math.min(this.#options.pageEventsMax, limitMax),
       pause: () => this.#pause(this.#options.askAgainMs * (0.5 + this.#parts.random() / 2), session),
-      onCaughtUp: (isCaughtUp) => (this.#isCaughtUp = isCaughtUp),
+      onCaughtUp: (isCaughtUp) => {
+        this.#isCaughtUp = isCaughtUp;
+        // Whatever it refused before, it has given everything now.
+        if (isCaughtUp) this.#problem = undefined;
+      },
       onProblem: (problem) => (this.#problem = problem),
       logger: logger.child({ relay: this.url }),
     }).catch((err: unknown) => {

@@ -41,6 +41,8 @@ const FRAMES_PER_TURN = 8;
 /** Frames that make no sense, after which it makes no sense to listen. */
 const USELESS_FRAMES_MAX = 1_000;
 const PUBLISHING_MAX = 64;
+/** A relay that let the time for an answer pass is given no events for so many times as long: they would hold up all others. */
+const SILENCE_FACTOR = 20;
 /** Some relays take a small limit for none. */
 const EVENTS_UNASKED_MAX = 2_000;
 
@@ -66,6 +68,8 @@ export class RelaySession {
   #subscriptionCount = 0;
   #uselessFrames = 0;
   #missedPings = 0;
+  #lastOkAtMs = 0;
+  #silentUntilMs = 0;
   #cancelPing: () => void;
   #isEnded = false;
   #isTooFast = false;
@@ -132,9 +136,14 @@ export class RelaySession {
   async publish(event: NostrEvent): Promise<PublishAnswer> {
     if (this.#acks.size >= PUBLISHING_MAX)
       return { outcome: "unknown", message: "too many are on their way" };
+    const askedAtMs = this.#parts.timers.nowMs();
+    if (askedAtMs < this.#silentUntilMs)
+      return { outcome: "unknown", message: "it said nothing to the last ones" };
     let ok = await this.#ask("EVENT", event);
     if (ok !== undefined && prefixOf(ok.message) === "auth-required" && (await this.authenticate()))
       ok = await this.#ask("EVENT", event);
+    if (ok === undefined && this.#lastOkAtMs < askedAtMs)
+      this.#silentUntilMs = this.#parts.timers.nowMs() + SILENCE_FACTOR * this.#options.answerMsMax;
     return answerOf(ok);
   }
 
@@ -158,7 +167,11 @@ export class RelaySession {
       const isAccepted = this.#ask("AUTH", event).then((ok) => ok?.isAccepted === true);
       this.#authentication = { challenge, isAccepted };
     }
-    return this.#authentication.isAccepted;
+    const { isAccepted } = this.#authentication;
+    // Refused, it is tried again next time: perhaps somebody lets us in meanwhile.
+    if (!(await isAccepted) && this.#authentication?.isAccepted === isAccepted)
+      this.#authentication = undefined;
+    return isAccepted;
   }
 
   close(reason: string): void {
@@ -235,6 +248,7 @@ export class RelaySession {
         this.#subscriptions.get(frame.subscription)?.end(frame.message);
         return;
       case "ok":
+        this.#lastOkAtMs = this.#parts.timers.nowMs();
         this.#acks.get(frame.eventId)?.(frame);
         return;
       case "auth":

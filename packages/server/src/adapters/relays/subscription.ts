@@ -54,6 +54,11 @@ export class Subscription {
     return this.#hasFailed;
   }
 
+  /** The relay sends no more, or we have read enough. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Never rejects. */
   take(event: unknown): Promise<unknown> {
     if (!this.#isStored) {

@@ -104,6 +104,10 @@ export class SqliteAnnouncements implements AnnouncementLog, AnnouncementOutbox,
     return numberOf(this.#statements.waiting.get()?.["waiting"]);
   }
 
+  unheardPages(ofNewest: number): number {
+    return numberOf(this.#statements.unheardPages.get(ofNewest)?.["unheard"]);
+  }
+
   newest(kind: "cid" | "name", limit: number): readonly string[] {
     const rows = this.#statements.newest.all(kind, limit);
     return rows.map((row) => String(row["items"])).reverse();
@@ -154,6 +158,11 @@ function prepareAll(db: DatabaseSync) {
       `SELECT next_attempt_at_ms ${outgoing} WHERE next_attempt_at_ms IS NOT NULL ORDER BY next_attempt_at_ms LIMIT 1`,
     ),
     waiting: prepare(`SELECT count(*) AS waiting ${outgoing} WHERE next_attempt_at_ms IS NOT NULL`),
+    unheardPages: prepare(
+      `SELECT count(*) AS unheard FROM (
+         SELECT next_attempt_at_ms, confirmations ${outgoing} WHERE kind = 'page' ORDER BY turn DESC LIMIT ?
+       ) WHERE next_attempt_at_ms IS NOT NULL AND confirmations = 0`,
+    ),
     newest: prepare(`SELECT items ${outgoing} WHERE kind = ? ORDER BY turn DESC LIMIT ?`),
     list: prepare(`SELECT * ${outgoing} WHERE kind = ? AND d > ? ORDER BY d LIMIT ?`),
     walk: prepare("SELECT * FROM announcement_walk"),
