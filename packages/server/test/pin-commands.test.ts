@@ -5,7 +5,7 @@ import { create as createKuboClient } from "kubo-rpc-client";
 import { CID } from "multiformats/cid";
 import { describe, expect, test, vi } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
-import { blockOf, bytesOf } from "./support/blocks.ts";
+import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { messageOf, rpc, type RpcAnswer } from "./support/rpc.ts";
@@ -322,6 +322,16 @@ describe("pin/update", () => {
     await rpc(node, `pin/add?arg=${cid("a")}`, undefined, bearer(TOKENS[0]));
     expect((await update(node, `arg=${cid("a")}&arg=${cid("a")}`)).status).toBe(200);
     expect(node.pins.get(blockOf("a").cid)?.state).toBe("pinned");
+  });
+
+  test("to the other version of the same CID changes nothing either: both are one pin", async () => {
+    await using node = await start(tokens);
+    const v1 = cidOf(blockOf("directory").bytes, 0x70);
+    const v0 = v1.toV0().toString();
+    await rpc(node, `pin/add?arg=${v0}`, undefined, bearer(TOKENS[0]));
+    const { status, lines } = await update(node, `arg=${v0}&arg=${v1.toString()}`);
+    expect([status, lines]).toEqual([200, [{ Pins: [v0, v1.toString()] }]]);
+    expect(node.pins.get(v1)?.state).toBe("pinned");
   });
 });
 

@@ -1,6 +1,7 @@
 import { CID } from "multiformats/cid";
 import { describe, expect, test, vi } from "vitest";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
+import { dagCborBlock } from "./support/cars.ts";
 import { requestOf } from "./support/create-pins.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
 import { fails, hangs, ScriptedPinner } from "./support/scripted-pinner.ts";
@@ -82,6 +83,27 @@ describe("in front of another repository", () => {
     const direct = [...pinner.pinned.values()].filter(({ recursive }) => !recursive);
     expect(direct.map(({ root }) => root.toString())).toEqual([blockOf("submitted").cid.toString()]);
   });
+
+  test.for(["dag/put", "block/put?cid-codec=dag-cbor&"])(
+    "R20: a block of %s that links to what is not here is a wish, and with that it is stored",
+    async (command) => {
+      const pinner = new ScriptedPinner();
+      pinner.isAway = true;
+      await using node = await startContent({ pinner });
+      const leaf = blockOf("below");
+      const root = dagCborBlock({ leaf: leaf.cid });
+      const put = async (): Promise<void> => {
+        const query = command.includes("?") ? "pin=true" : "?pin=true&input-codec=dag-cbor";
+        const { status: code } = await rpc(node, `${command}${query}`, partsOf(root.bytes));
+        expect(code).toBe(200);
+      };
+      await put();
+      expect((await status(node, root.cid))[1]).toMatchObject({ state: "queued", source: "pin-add" });
+      await submit(node, "below");
+      await put();
+      expect((await status(node, root.cid))[1]).toMatchObject({ state: "stored" });
+    },
+  );
 
   test("a wait for a pin ends in its time with how far it is, and at once when it is dead or nobody wants it", async () => {
     const pinner = new ScriptedPinner();

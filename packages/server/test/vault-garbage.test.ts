@@ -171,6 +171,26 @@ test("a wish or a record that arrives while garbage is collected keeps what it n
   expect(await node.inVault(wished.all)).not.toContain(false);
 });
 
+test.for([
+  ["dead", { kind: "retried", atMs: 1 }],
+  ["pinned", { kind: "lost", state: "queued", listedAtMs: Number.MAX_SAFE_INTEGER, problem: "lost: gone" }],
+] as const)(
+  "R33: a pin that is %s and changes its state while pins are read keeps what it needs",
+  async ([state, outcome]) => {
+    await using node = await openSweeps({ isStaging: true });
+    const { root, all } = dagOf(1);
+    await node.put(...all);
+    await node.pin(root.cid, state);
+    await node.clock.advance(DAY_MS + 1);
+    node.hooks.onPinsListed = (listed) => {
+      // Those that are queued have been read, if they are read apart from the others.
+      if (listed === "dead" || listed === undefined) void node.pins.settle([{ root: root.cid, outcome }]);
+    };
+    expect(await node.collect()).toMatchObject({ state: "done", deleted: { blocks: 0 } });
+    expect(node.pins.get(root.cid)?.state).toBe("queued");
+  },
+);
+
 test("one run at a time; it can be cancelled, and the next one begins anew", async () => {
   await using node = await openSweeps({ isStaging: false });
   const loose = Array.from({ length: 2_000 }, (_, i) => blockOf(`loose ${i}`));

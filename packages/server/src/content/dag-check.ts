@@ -26,11 +26,14 @@ const TEMPORARY: ReadonlySet<string> = new Set(["STORE_FAILED", "OVERLOADED"]);
 /** Whether DAGs are in the vault as a whole. Never asks the network. */
 export class DagCheck {
   readonly #parts: DagCheckParts;
+  readonly #nodesMax: number;
   /** Nodes of DAGs that are complete. Roots of one CAR often share most of them. */
   readonly #complete = new Set<string>();
 
-  constructor(parts: DagCheckParts) {
+  /** @param options `nodesMax`: a DAG of more blocks than that counts as a problem. */
+  constructor(parts: DagCheckParts, { nodesMax = NODES_MAX }: { readonly nodesMax?: number } = {}) {
     this.#parts = parts;
+    this.#nodesMax = nodesMax;
   }
 
   /**
@@ -43,7 +46,7 @@ export class DagCheck {
     try {
       const nodes = walkDag(root, (cid) => this.#read(cid, root), {
         readAhead: READ_AHEAD,
-        nodesMax: NODES_MAX,
+        nodesMax: this.#nodesMax,
         known: this.#complete,
       });
       for await (const { cid } of nodes) {
@@ -55,7 +58,7 @@ export class DagCheck {
       if (isHoldfastError(err) && !TEMPORARY.has(err.code)) return err.message;
       throw err;
     }
-    if (this.#complete.size + seen.length <= NODES_MAX) for (const key of seen) this.#complete.add(key);
+    if (this.#complete.size + seen.length <= this.#nodesMax) for (const key of seen) this.#complete.add(key);
     return undefined;
   }
 

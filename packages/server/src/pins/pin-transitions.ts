@@ -26,16 +26,20 @@ export function admitPin(
     const fresh = freshPin(wish, rules);
     return { ...fresh, cidVersion, madeIn: fresh.madeIn ?? madeIn };
   }
+  // One block of a recursive pin is a part of it: what lies below may be nowhere near.
+  const isAllHere = wish.isStored && (wish.recursive || !before.recursive);
+  const isPart = wish.isStored && !isAllHere;
   const merged: PinRow = {
     ...before,
     recursive: before.recursive || wish.recursive,
     name: nameOf(before, wish.claim),
     priority: Math.max(before.priority, wish.priority ?? 0),
-    lane: laneOf(before.lane, wish.claim),
+    lane: isPart ? before.lane : laneOf(before, wish),
     blockBytes: before.blockBytes ?? wish.blockBytes,
   };
-  if (!isReopenedBy(before, wish, isNewClaim)) return merged;
-  const entry = entryOf(wish, rules);
+  if (!isReopenedBy(before, wish, { isNewClaim, isAllHere }))
+    return isPart ? triedAgain(merged, wish.claim.createdAtMs) : merged;
+  const entry = entryOf({ ...wish, isStored: isAllHere }, rules);
   const { pinnedAtMs = before.pinnedAtMs, madeIn = before.madeIn } = entry;
   return { ...merged, ...entry, pinnedAtMs, madeIn };
 }
@@ -75,11 +79,19 @@ export function settlePin(row: PinRow, outcome: PinOutcome): PinRow | "gone" | u
   }
 }
 
-/** The pin without one of its claims; `first` is the oldest that is left. */
-export function releasePin(row: PinRow, first: PinClaim | undefined, atMs: number): PinRow {
+/**
+ * The pin without one of its claims.
+ *
+ * @param left `first`: the oldest that is left; `isLaneClaimed`: one of those in whose lane the pin waits is left, too.
+ */
+export function releasePin(
+  row: PinRow,
+  { first, isLaneClaimed }: { readonly first: PinClaim | undefined; readonly isLaneClaimed: boolean },
+  atMs: number,
+): PinRow {
   if (first === undefined) return { ...ready(row, atMs), state: "released", step: "unpin" };
   const { source, holder, name, createdAtMs } = first;
-  return { ...row, source, holder, name, createdAtMs, lane: ownLaneOf(first) };
+  return { ...row, source, holder, name, createdAtMs, lane: isLaneClaimed ? row.lane : ownLaneOf(first) };
 }
 
 function freshPin(wish: PinWish, rules: PinRules): PinRow {
@@ -117,14 +129,18 @@ function entryOf(wish: PinWish, rules: PinRules) {
   } as const;
 }
 
-function isReopenedBy(before: PinRow, wish: PinWish, isNewClaim: boolean): boolean {
+function isReopenedBy(
+  before: PinRow,
+  wish: PinWish,
+  { isNewClaim, isAllHere }: { readonly isNewClaim: boolean; readonly isAllHere: boolean },
+): boolean {
   if (wish.recursive && !before.recursive) return true;
   switch (before.state) {
     case "queued":
-      return wish.isStored;
+      return isAllHere;
     case "stored":
       // The same content again: a moment at which the backend may have it again, too.
-      return wish.isStored && before.isResting;
+      return isAllHere && before.isResting;
     case "dead":
       // A relay that repeats an event is not somebody who asks again.
       return wish.isStored || isNewClaim;
@@ -135,18 +151,27 @@ function isReopenedBy(before: PinRow, wish: PinWish, isNewClaim: boolean): boole
   }
 }
 
+/** With a block that was perhaps the one that was missing: why it had failed stays visible until that is known. */
+function triedAgain(row: PinRow, atMs: number): PinRow {
+  const isWaiting = row.state === "queued" && row.isResting;
+  return isWaiting ? { ...row, isResting: false, nextAttemptAtMs: atMs, attempts: 0 } : row;
+}
+
 function nameOf(before: PinRow, claim: PinClaim): string | undefined {
   const isFirst = claim.source === before.source && claim.holder === before.holder;
   return isFirst ? (claim.name ?? before.name) : (before.name ?? claim.name);
 }
 
 /** A pin that waits among thousands of an author's must not keep waiting there when a user asks for it. */
-function laneOf(lane: PinLane, claim: PinClaim): PinLane {
+function laneOf({ lane, recursive }: PinRow, { claim, ...wish }: PinWish): PinLane {
+  // What was written here was one block: the rest is to be found, within the limits of wishes.
+  const isFound = wish.recursive && !recursive && !wish.isStored;
+  if (isFound && WRITE_SOURCES.includes(lane.source)) return ownLaneOf(claim);
   return PIN_SOURCES.indexOf(claim.source) < PIN_SOURCES.indexOf(lane.source) ? ownLaneOf(claim) : lane;
 }
 
 /** What stands behind a space tells apart the claims of one holder, who takes turns with others only once. */
-function ownLaneOf({ source, holder }: PinClaim): PinLane {
+export function ownLaneOf({ source, holder }: Pick<PinClaim, "source" | "holder">): PinLane {
   const [who = ""] = holder.split(" ", 1);
   return { source, holder: who };
 }

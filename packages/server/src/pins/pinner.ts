@@ -3,7 +3,7 @@ import type { CID } from "multiformats/cid";
 export interface PinProgress {
   /** Blocks of the DAG that are there so far. Moves with every block, so standing still means no progress. */
   readonly blocks: number;
-  /** Bytes of them, where the backend tells. */
+  /** Bytes of them, where the backend tells; leaves that it had before may be left out. */
   readonly bytes: number | undefined;
 }
 

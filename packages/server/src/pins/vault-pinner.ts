@@ -31,9 +31,11 @@ export class VaultPinner implements Pinner {
   readonly label = "vault";
   readonly repositoryId = VAULT_REPOSITORY;
   readonly #parts: Parts;
+  readonly #nodesMax: number;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, { nodesMax = NODES_MAX }: { readonly nodesMax?: number } = {}) {
     this.#parts = parts;
+    this.#nodesMax = nodesMax;
   }
 
   async pin(root: CID, options: PinOptions): Promise<PinProgress> {
@@ -79,7 +81,6 @@ export class VaultPinner implements Pinner {
   }
 
   async #bring(root: CID, { recursive, signal, onProgress }: PinOptions): Promise<PinProgress> {
-    const { vault } = this.#parts;
     const ended = new AbortController();
     const either = AbortSignal.any([signal, ended.signal]);
     const read = (cid: CID): Promise<WalkedNode<Found>> =>
@@ -88,7 +89,7 @@ export class VaultPinner implements Pinner {
     let waiting: Block[] = [];
     let waitingBytes = 0;
     try {
-      const nodes = walkDag(root, read, { readAhead: READ_AHEAD, nodesMax: NODES_MAX });
+      const nodes = walkDag(root, read, { readAhead: READ_AHEAD, nodesMax: this.#nodesMax });
       for await (const { cid, value } of nodes) {
         signal.throwIfAborted();
         if (value.isNew) {
@@ -96,17 +97,27 @@ export class VaultPinner implements Pinner {
           waitingBytes += value.bytes.byteLength;
         }
         if (waiting.length >= PUT_BLOCKS || waitingBytes >= PUT_BYTES) {
-          await vault.put(waiting);
+          await this.#keep(waiting);
           [waiting, waitingBytes] = [[], 0];
         }
         progress = progressWith(progress, value);
         onProgress?.(progress);
       }
-      if (waiting.length > 0) await vault.put(waiting);
+      if (waiting.length > 0) await this.#keep(waiting);
       return progress;
     } finally {
       // What was read ahead is wanted by nobody any more.
       ended.abort();
+    }
+  }
+
+  /** @throws HoldfastError `STORE_FAILED` also for a vault that has no room: that is not about this pin. */
+  async #keep(blocks: readonly Block[]): Promise<void> {
+    try {
+      await this.#parts.vault.put(blocks);
+    } catch (err) {
+      if (!isHoldfastError(err) || err.code !== "OVERLOADED") throw err;
+      throw new HoldfastError("STORE_FAILED", err.message, { cause: err });
     }
   }
 
@@ -130,7 +141,9 @@ export class VaultPinner implements Pinner {
     { recursive, signal }: { readonly recursive: boolean; readonly signal: AbortSignal },
   ): Promise<string | undefined> {
     const { vault } = this.#parts;
-    if (recursive) return await new DagCheck({ vault }).problemOf(root, { signal });
+    // What could be brought can be looked through, too: a lower bound here would be a failure for ever.
+    const check = new DagCheck({ vault }, { nodesMax: this.#nodesMax });
+    if (recursive) return await check.problemOf(root, { signal });
     return (await this.#isInVault(root)) ? undefined : `${root.toString()} is missing`;
   }
 
@@ -144,9 +157,9 @@ type Found =
   | { readonly bytes: Uint8Array; readonly isNew: boolean }
   | { readonly bytes: undefined; readonly isNew: false };
 
-function progressWith({ blocks, bytes }: PinProgress, found: Found): PinProgress {
-  const isKnown = bytes !== undefined && found.bytes !== undefined;
-  return { blocks: blocks + 1, bytes: isKnown ? bytes + found.bytes.byteLength : undefined };
+/** A leaf that is here already brings nothing: it is not read, and must not hide the size of all others. */
+function progressWith({ blocks, bytes = 0 }: PinProgress, found: Found): PinProgress {
+  return { blocks: blocks + 1, bytes: bytes + (found.bytes?.byteLength ?? 0) };
 }
 
 /** @throws HoldfastError `CONTENT_UNSUPPORTED` also for a malformed block: nobody has a better one. */

@@ -155,6 +155,10 @@ export function apiPinStoreContract(adapter: string, open: () => Promise<OpenedA
       await store.remove("a", "1", NOW_MS);
       expect(await add("8", "x")).toBe("done");
       expect(await add("9", "z")).toBe("exhausted");
+      const again = { ...addOf("10", orderOf("x"), { limits }), replacedId: "8" };
+      expect((await store.replace(again)).outcome).toBe("done");
+      const other = { ...addOf("11", orderOf("x"), { limits }), replacedId: "7" };
+      expect((await store.replace(other)).outcome).toBe("exhausted");
     });
 
     describe("a replacement", () => {

@@ -48,6 +48,26 @@ export function describePinQueue(openStore: () => Promise<PinStore>): void {
       expect(readyRoots(store, "pin")).toEqual([]);
     });
 
+    test("R32: a wish for what lies below a block that was written here waits with the wishes, and has their limits", async () => {
+      const store = await openStore();
+      await store.add([requestOf("a", { source: "sidecar", recursive: false, isStored: true })], RULES);
+      await store.add([requestOf("a", { source: "nostr", holder: "x" })], RULES);
+      expect(readyRoots(store, "pin", "nostr")).toEqual([rootOf("a").toString()]);
+    });
+
+    test("a pin goes back into the lane of an author when no user wants it any more, not before", async () => {
+      const store = await openStore();
+      const root = rootOf("a");
+      for (const holder of ["x", "y"]) await store.add([requestOf("a", { source: "nostr", holder })], RULES);
+      for (const holder of ["user 1", "user 2"])
+        await store.add([requestOf("a", { source: "pins-api", holder, createdAtMs: 2_000 })], RULES);
+      await store.release(root, { source: "nostr", holder: "y" }, 3_000);
+      await store.release(root, { source: "pins-api", holder: "user 1" }, 3_000);
+      expect(readyRoots(store, "pin")).toEqual([]);
+      await store.release(root, { source: "pins-api", holder: "user 2" }, 3_000);
+      expect(readyRoots(store, "pin")).toEqual([root.toString()]);
+    });
+
     test("a failed attempt rests until it is woken, with its reason", async () => {
       const store = await openStore();
       await store.add([requestOf("a", { source: "nostr" }), requestOf("b", { source: "nostr" })], RULES);

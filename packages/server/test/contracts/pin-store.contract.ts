@@ -9,6 +9,7 @@ import {
   facts,
   type OpenedPinStore,
   pinned,
+  readyRoots,
   rootOf,
   rootsOf,
   RULES,
@@ -117,6 +118,31 @@ export function pinStoreContract(adapter: string, open: () => Promise<OpenedPinS
         expect(await store.settle([{ root: rootOf("a"), outcome: pinned(8) }])).toEqual([true]);
         expect(store.get(rootOf("a"))).toMatchObject({ state: "pinned", pinnedAtMs: 8 });
       });
+
+      test.for([RULES, VAULT_RULES])(
+        "R20: one block that is stored is not all of a recursive pin, which is tried again with it (%o)",
+        async (rules) => {
+          const store = await openStore();
+          const root = rootOf("a");
+          const submit = (): ReturnType<PinStore["add"]> =>
+            store.add([requestOf("a", { source: "sidecar", recursive: false, isStored: true })], rules);
+          await store.add([requestOf("a", { source: "nostr", holder: "x" })], rules);
+          const failed = { kind: "failed", step: "pin", attempts: 3, nextAttemptAtMs: 9_000 } as const;
+          await store.settle([{ root, outcome: { ...failed, problem: "nobody has it" } }]);
+          expect(readyRoots(store, "pin")).toEqual([]);
+          expect(await submit()).toEqual([{ isNew: false, isNewlyPinned: false }]);
+          expect(store.get(root)).toMatchObject({ state: "queued", attempts: 0, problem: "nobody has it" });
+          // Still the wish of somebody whose content is not here.
+          expect(readyRoots(store, "pin")).toEqual([root.toString()]);
+
+          await store.settle([{ root, outcome: { kind: "dead", attempts: 12, problem: "nobody has it" } }]);
+          expect(await submit()).toEqual([{ isNew: false, isNewlyPinned: false }]);
+          expect(store.get(root)).toMatchObject({ state: "queued", attempts: 0 });
+          await store.add([requestOf("a", { isStored: true })], RULES);
+          await submit();
+          expect(store.get(root)).toMatchObject({ state: "stored" });
+        },
+      );
     });
 
     describe("claims", () => {

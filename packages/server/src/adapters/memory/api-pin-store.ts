@@ -105,7 +105,8 @@ export class MemoryApiPinStore implements ApiPinStore {
     const own = [...this.#entries.values()].filter((entry) => entry.owner === owner);
     if (own.length + (replaced === undefined ? 1 : 0) > limits.perOwnerMax) return true;
     const key = pinKeyOf(order.root);
-    return own.filter((entry) => pinKeyOf(entry.order.root) === key).length >= limits.perOwnerAndRootMax;
+    const ofRoot = own.filter((entry) => entry !== replaced && pinKeyOf(entry.order.root) === key);
+    return ofRoot.length >= limits.perOwnerAndRootMax;
   }
 
   #keptOf({ order, kept }: Entry, root: CID): CID | undefined {

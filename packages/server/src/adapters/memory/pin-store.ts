@@ -16,7 +16,7 @@ import {
   type PinStore,
   type PinTotal,
 } from "../../pins/pin-store.ts";
-import { admitPin, releasePin, settlePin } from "../../pins/pin-transitions.ts";
+import { admitPin, ownLaneOf, releasePin, settlePin } from "../../pins/pin-transitions.ts";
 
 interface Entry {
   readonly id: number;
@@ -41,7 +41,9 @@ export class MemoryPinStore implements PinStore {
     const left = entry?.claims.filter((one) => !isSameClaim(one, claim)) ?? [];
     if (entry === undefined || left.length === entry.claims.length) return false;
     entry.claims = left;
-    entry.row = releasePin(entry.row, left[0], atMs);
+    const { lane } = entry.row;
+    const isLaneClaimed = left.some((one) => isSameClaim(ownLaneOf(one), lane));
+    entry.row = releasePin(entry.row, { first: left[0], isLaneClaimed }, atMs);
     return true;
   }
 

@@ -2,8 +2,9 @@ import { HoldfastError } from "@holdfast/core";
 import type { FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import type { BlockStore } from "../../content/block-store.ts";
+import { DagCheck } from "../../content/dag-check.ts";
 import type { Vault } from "../../content/vault.ts";
-import type { PinSource } from "../../pins/pin.ts";
+import type { PinClaim, PinRequest, PinSource } from "../../pins/pin.ts";
 import type { Pins } from "../../pins/pins.ts";
 import { systemClock } from "../../telemetry/clock.ts";
 import type { WritePolicy } from "../write-policy.ts";
@@ -45,6 +46,8 @@ export const DEFAULT_WRITE_LIMITS: WriteLimits = {
 };
 
 const RETRY_AFTER_S = 2;
+/** A DAG of so many blocks is looked through while its client waits. */
+const LOOKED_THROUGH_MAX = 256;
 
 /** Bounds the uploads that a node reads at once: each holds some MiB, and they share one disk. */
 export class UploadSlots {
@@ -95,7 +98,31 @@ export async function pinRoots(
   roots: readonly CID[],
   pin: { readonly source: PinSource; readonly name?: string | undefined },
 ): Promise<void> {
-  const name = pin.name === "" ? undefined : pin.name;
-  const claim = { source: pin.source, holder: "", name, createdAtMs: systemClock.nowMs() };
+  const claim = claimOf(pin);
   await parts.pins.add(roots.map((root) => ({ root, recursive: true, claim, isStored: true })));
+}
+
+/**
+ * Pins these blocks, which are in the vault, with all that is below them, as far as that is. Where it is not, or is too much to be
+ * looked through now, that is a wish: it is looked for behind, in turn with others. Committed when it settles.
+ */
+export async function pinBlocks(
+  parts: Pick<OpenWrite<WriteParts>, "pins" | "vault">,
+  cids: readonly CID[],
+  pin: { readonly source: PinSource; readonly name?: string | undefined },
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const check = new DagCheck({ vault: parts.vault }, { nodesMax: LOOKED_THROUGH_MAX });
+  const requests: PinRequest[] = [];
+  for (const root of cids) {
+    const isStored = (await check.problemOf(root, { signal })) === undefined;
+    const source = isStored ? pin.source : "pin-add";
+    requests.push({ root, recursive: true, claim: claimOf({ ...pin, source }), isStored });
+  }
+  await parts.pins.add(requests);
+}
+
+function claimOf(pin: { readonly source: PinSource; readonly name?: string | undefined }): PinClaim {
+  const name = pin.name === "" ? undefined : pin.name;
+  return { source: pin.source, holder: "", name, createdAtMs: systemClock.nowMs() };
 }

@@ -4,12 +4,12 @@ import { pinNameOf } from "../../content/add-options.ts";
 import { createBlock, hashCodeOf } from "../../content/dag-block.ts";
 import { blockBytesMaxOf } from "../../content/dag-block-limits.ts";
 import { codecCodeOf } from "../../content/dag-codecs.ts";
-import { queryFlag, queryText } from "../request-facts.ts";
+import { closeSignal, queryFlag, queryText } from "../request-facts.ts";
 import {
   createWriteDoor,
   DEFAULT_WRITE_LIMITS,
   type OpenWrite,
-  pinRoots,
+  pinBlocks,
   type WriteLimits,
   type WriteParts,
 } from "./add-parts.ts";
@@ -60,7 +60,8 @@ async function answer(
     upload.fail(new Error("the put has failed"));
     throw err;
   }
-  if (pins) await pinRoots(parts, blocks.cids, { source: "block-put", name });
+  const signal = closeSignal(reply.raw);
+  if (pins) await pinBlocks(parts, blocks.cids, { source: "block-put", name }, { signal });
   parts.onAdded?.({ roots: blocks.cids, cids: blocks.cids, isPinned: pins });
   sendJsonLines(reply, lines);
 }

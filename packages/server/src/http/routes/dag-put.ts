@@ -5,12 +5,12 @@ import { pinNameOf } from "../../content/add-options.ts";
 import { createBlock, hashCodeOf } from "../../content/dag-block.ts";
 import { blockBytesMaxOf, blockTooLarge } from "../../content/dag-block-limits.ts";
 import { codecCodeOf, transcode } from "../../content/dag-codecs.ts";
-import { queryFlag, queryText } from "../request-facts.ts";
+import { closeSignal, queryFlag, queryText } from "../request-facts.ts";
 import {
   createWriteDoor,
   DEFAULT_WRITE_LIMITS,
   type OpenWrite,
-  pinRoots,
+  pinBlocks,
   type WriteLimits,
   type WriteParts,
 } from "./add-parts.ts";
@@ -27,7 +27,8 @@ interface PutOptions {
 
 /**
  * `POST /api/v0/dag/put`: each part, whatever its name, is read with `input-codec` and stored with `store-codec`, under the CID
- * that Kubo gives. 200 only when all of them are durable, and pinned if `pin` asks for that.
+ * that Kubo gives. 200 only when all of them are durable, and pins if `pin` asks for that: what they
+ * link to and is not here is looked for behind.
  *
  * @see protocols.md §2.3
  */
@@ -62,7 +63,8 @@ async function answer(
     upload.fail(new Error("the put has failed"));
     throw err;
   }
-  if (pins) await pinRoots(parts, blocks.cids, { source: "dag-put", name });
+  const signal = closeSignal(reply.raw);
+  if (pins) await pinBlocks(parts, blocks.cids, { source: "dag-put", name }, { signal });
   parts.onAdded?.({ roots: blocks.cids, cids: blocks.cids, isPinned: pins });
   sendJsonLines(
     reply,

@@ -2,6 +2,7 @@ import { HoldfastError } from "@holdfast/core";
 import type { FastifyInstance } from "fastify";
 import type { CID } from "multiformats/cid";
 import type { PinClaim } from "../../pins/pin.ts";
+import { pinKeyOf } from "../../pins/pin-key.ts";
 import type { Pins } from "../../pins/pins.ts";
 import { sendJsonLine } from "../json-line.ts";
 import { queryFlag } from "../request-facts.ts";
@@ -38,7 +39,9 @@ export function pinUpdateRoute(parts: PinUpdateParts) {
       const from = await resolvePinArg(fromArg, parts, wait);
       const to = await resolvePinArg(toArg, parts, wait);
       assertHeld(pins, from);
-      const claim = isUnpinned && !from.equals(to) ? ownClaim(parts, from, authorization) : undefined;
+      // Both versions of a CID are one pin: its end would be that of the new one.
+      const isOther = pinKeyOf(from) !== pinKeyOf(to);
+      const claim = isUnpinned && isOther ? ownClaim(parts, from, authorization) : undefined;
       await wish(parts, request, { roots: [to], recursive: true, name: claim?.name });
       await untilPinned(parts, [to], wait);
       if (claim !== undefined) await pins.release(from, claim);

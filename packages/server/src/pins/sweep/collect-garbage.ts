@@ -6,10 +6,10 @@ import type { Clock } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { BlockCount, GarbageReport } from "./garbage-report.ts";
-import type { PinState } from "../pin.ts";
+import type { Pin, PinState } from "../pin.ts";
 import type { PinStore } from "../pin-store.ts";
 import type { RecordRoots } from "./record-roots.ts";
-import { SweepMarks } from "./sweep-marks.ts";
+import { type DagGap, SweepMarks } from "./sweep-marks.ts";
 import { markPins } from "./sweep-pins.ts";
 
 export interface GarbageCollectorParts {
@@ -127,28 +127,29 @@ export class GarbageCollector {
   }
 
   async #mark(marks: SweepMarks, signal: AbortSignal): Promise<void> {
-    const confirmed: readonly PinState[] = ["pinned", "provided"];
-    const { isStaging } = this.#options;
-    const [complete, partial]: readonly (readonly PinState[])[] = isStaging
-      ? [["stored"], ["queued", "dead", ...confirmed]]
-      : [
-          ["stored", ...confirmed],
-          ["queued", "dead"],
-        ];
-    const gaps = await this.#markPins(complete ?? [], marks, signal);
+    const complete: readonly PinState[] = this.#options.isStaging
+      ? ["stored"]
+      : ["stored", "pinned", "provided"];
+    const count = (): void => this.#count("pins", 1, marks);
+    const gaps = await this.#markPins(complete, marks, { signal, onPin: count });
     if (gaps.length > 0) {
       const problem = "the DAG of a pin could not be followed to its end: nothing is deleted";
       this.#update({ state: "refused", gaps, problem });
       return;
     }
-    // What is being fetched, was given up or is another's to keep has gaps; what is here of it stays.
-    await this.#markPins(partial ?? [], marks, signal);
+    // What is being fetched, was given up or is another's to keep has gaps; what is here of it stays. All are asked for once more:
+    // one that was lost or is tried again while they are read would be in none of the states that are still to come.
+    const onPin = ({ state }: Pin): void => void (complete.includes(state) || count());
+    await this.#markPins("all", marks, { signal, onPin });
     for await (const roots of this.#parts.records.ipfsRoots({ signal })) await this.#markRoots(roots, marks);
   }
 
-  async #markPins(states: readonly PinState[], marks: SweepMarks, signal: AbortSignal) {
-    const onPin = (): void => this.#count("pins", 1, marks);
-    return markPins(this.#parts.pins, states, marks, { signal, gapsMax: GAPS_MAX, onPin });
+  async #markPins(
+    states: readonly PinState[] | "all",
+    marks: SweepMarks,
+    options: { readonly signal: AbortSignal; readonly onPin: (pin: Pin) => void },
+  ): Promise<readonly DagGap[]> {
+    return markPins(this.#parts.pins, states, marks, { ...options, gapsMax: GAPS_MAX });
   }
 
   /** Of records, whose content was perhaps never here. */

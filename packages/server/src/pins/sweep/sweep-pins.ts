@@ -4,13 +4,16 @@ import type { DagGap, SweepMarks } from "./sweep-marks.ts";
 
 const PAGE_PINS = 50;
 
-/** The pins of these states, page by page; others may be added, changed and released meanwhile. */
+/**
+ * The pins of these states, or of all, page by page; others may be added, changed and released meanwhile. One that changes its
+ * state is seen for certain only where all are asked for.
+ */
 export async function* pinsIn(
   pins: Pick<PinStore, "list">,
-  states: readonly PinState[],
+  states: readonly PinState[] | "all",
   signal: AbortSignal,
 ): AsyncGenerator<Pin> {
-  for (const state of states) {
+  for (const state of states === "all" ? [undefined] : states) {
     let after: number | undefined;
     do {
       signal.throwIfAborted();
@@ -23,18 +26,18 @@ export async function* pinsIn(
   }
 }
 
-/** Marks what the pins of these states need. @returns up to `gapsMax` gaps; none when all their DAGs are complete. */
+/** Marks what the pins of these states, or of all, need. @returns up to `gapsMax` gaps; none when all their DAGs are complete. */
 export async function markPins(
   pins: Pick<PinStore, "list">,
-  states: readonly PinState[],
+  states: readonly PinState[] | "all",
   marks: SweepMarks,
-  options: { readonly signal: AbortSignal; readonly gapsMax: number; readonly onPin?: () => void },
+  options: { readonly signal: AbortSignal; readonly gapsMax: number; readonly onPin?: (pin: Pin) => void },
 ): Promise<readonly DagGap[]> {
   const gaps: DagGap[] = [];
   for await (const pin of pinsIn(pins, states, options.signal)) {
     const gap = await marks.mark(pin);
     if (gap !== undefined && gaps.length < options.gapsMax) gaps.push(gap);
-    options.onPin?.();
+    options.onPin?.(pin);
   }
   return gaps;
 }

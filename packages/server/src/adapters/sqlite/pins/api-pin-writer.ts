@@ -45,7 +45,7 @@ export class ApiPinWriter {
     this.#outlived = db.prepare(`${orders} WHERE kept_pin_id IS NOT NULL AND state = 'pinned' LIMIT ?`);
     this.#ordersOfPin = db.prepare(
       `SELECT count(*) AS orders FROM pin_requests JOIN pins ON pins.id = pin_id
-       WHERE multihash = ? AND codec = ? AND owner_id = ?`,
+       WHERE multihash = ? AND codec = ? AND owner_id = ? AND pin_requests.id IS NOT ?`,
     );
     this.#pinOfKey = db.prepare(
       "SELECT id, multihash, codec, cid_version, state FROM pins WHERE multihash = ? AND codec = ?",
@@ -113,7 +113,9 @@ export class ApiPinWriter {
     const { multihash, codec } = row.key;
     const left = replaced === undefined ? 1 : 0;
     if (owner.request_count + left > limits.perOwnerMax) return true;
-    const { orders } = this.#ordersOfPin.get(multihash, codec, owner.id) as { readonly orders: number };
+    const { orders } = this.#ordersOfPin.get(multihash, codec, owner.id, replaced?.id ?? null) as {
+      readonly orders: number;
+    };
     return orders >= limits.perOwnerAndRootMax;
   }
 

@@ -46,6 +46,9 @@ export const PIN_WRITES = {
   /** Looks at the claims of one pin. */
   firstClaim: `SELECT source, holder, name, created_at_ms AS createdAtMs FROM pin_claims WHERE pin_id = ?
     ORDER BY created_at_ms, source, holder LIMIT 1`,
+  /** By a holder, or by one whose name has more behind a space: `?4` and `?5` are the bounds of that. */
+  claimOfLane: `SELECT 1 FROM pin_claims WHERE pin_id = ?1 AND source = ?2
+    AND (holder = ?3 OR (holder > ?4 AND holder < ?5)) LIMIT 1`,
   deleteClaim: "DELETE FROM pin_claims WHERE pin_id = ? AND source = ? AND holder = ?",
   wake: `UPDATE pins SET is_resting = 0 WHERE id IN (
     SELECT id FROM pins WHERE step IS NOT NULL AND is_resting = 1 AND next_attempt_at_ms <= ?

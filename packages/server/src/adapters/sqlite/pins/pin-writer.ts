@@ -16,6 +16,7 @@ export class PinWriter {
   readonly #upsertClaim: StatementSync;
   readonly #hasClaim: StatementSync;
   readonly #firstClaim: StatementSync;
+  readonly #claimOfLane: StatementSync;
   readonly #deleteClaim: StatementSync;
   readonly #wake: StatementSync;
   readonly #setFact: StatementSync;
@@ -29,6 +30,7 @@ export class PinWriter {
     this.#upsertClaim = db.prepare(PIN_WRITES.upsertClaim);
     this.#hasClaim = db.prepare(PIN_WRITES.hasClaim);
     this.#firstClaim = db.prepare(PIN_WRITES.firstClaim);
+    this.#claimOfLane = db.prepare(PIN_WRITES.claimOfLane);
     this.#deleteClaim = db.prepare(PIN_WRITES.deleteClaim);
     this.#wake = db.prepare(PIN_WRITES.wake);
     this.#setFact = db.prepare(PIN_WRITES.setFact);
@@ -71,8 +73,14 @@ export class PinWriter {
     if (this.#deleteClaim.run(before.id, claim.source, claim.holder).changes === 0) return false;
     const first = this.#firstClaim.get(before.id) as unknown as StoredClaim | undefined;
     const claimLeft: PinClaim | undefined = first && { ...first, name: first.name ?? undefined };
-    this.#updatePin(before, releasePin(rowOf(before), claimLeft, atMs));
+    const left = { first: claimLeft, isLaneClaimed: this.#isLaneClaimed(before) };
+    this.#updatePin(before, releasePin(rowOf(before), left, atMs));
     return true;
+  }
+
+  #isLaneClaimed({ id, lane_source, lane_holder }: PinColumns): boolean {
+    const bounds = [`${lane_holder} `, `${lane_holder}!`];
+    return this.#claimOfLane.get(id, lane_source, lane_holder, ...bounds) !== undefined;
   }
 
   #settle({ outcomes }: SettlePinsJob): readonly boolean[] {
