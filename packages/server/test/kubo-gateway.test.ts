@@ -14,7 +14,7 @@ import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
 
 const RAW = "application/vnd.ipld.raw";
 
-async function inFrontOf(rpcUrl: string, gatewayUrl: string, faster = 1): Promise<KuboBackend> {
+async function inFrontOf(rpcUrl: string, gatewayUrl: string | undefined, faster = 1): Promise<KuboBackend> {
   const clock = {
     nowMs: () => systemClock.nowMs(),
     after: (ms: number, callback: () => void) => systemClock.after(ms / faster, callback),
@@ -62,6 +62,32 @@ describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
     expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(5_000)), bytes)).toBe(0);
     expect(rpc.asked).toEqual(["block/get"]);
     expect(performance.now() - startedAtMs).toBeLessThan(1_900);
+  });
+
+  test("R20, R23: gives a block as large as can be submitted, as the RPC does", async () => {
+    await using kubo = await startKubo({ label: "large-block" });
+    const bytes = randomBytes(32 * 1024 * 1024);
+    const { Key } = await kubo.json<{ Key: string }>("block/put?cid-codec=raw&allow-big-block=true", {
+      bytes,
+    });
+    const nothing = await scripted();
+    for (const [rpcUrl, gatewayUrl] of [
+      [nothing.url, kubo.gatewayUrl],
+      [kubo.apiUrl, undefined],
+    ] as const) {
+      const backend = await inFrontOf(rpcUrl, gatewayUrl);
+      const got = await backend.retrieve(CID.parse(Key), within(10_000));
+      expect(Buffer.compare(got, bytes)).toBe(0);
+    }
+  });
+
+  test("is used under the name localhost, too, where Kubo leads browsers to a host for each CID", async () => {
+    await using kubo = await startKubo({ label: "localhost" });
+    const bytes = randomBytes(1_000);
+    const { Key } = await kubo.json<{ Key: string }>("block/put?cid-codec=raw", { bytes });
+    const nothing = await scripted();
+    const backend = await inFrontOf(nothing.url, kubo.gatewayUrl.replace("127.0.0.1", "localhost"));
+    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(5_000)), bytes)).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -295,6 +295,46 @@ test("a disk that refuses costs what waited, and nothing else", async () => {
   expect(counts.failed).toBeGreaterThan(0);
   for (const block of more)
     expect(await cache.get(block.cid).then((b) => b === undefined || b.length)).toBeTruthy();
+});
+
+/** Stands where the next segment would be, and is in the way of it as a full disk would be. */
+async function blockNextSegment(directory: string): Promise<{ readonly unblock: () => Promise<void> }> {
+  const ids = (await readdir(directory)).map((name) => Number.parseInt(name, 10));
+  const obstacle = join(directory, `${Math.max(...ids) + 1}.blocks`);
+  await mkdir(obstacle);
+  return { unblock: () => rm(obstacle, { recursive: true }) };
+}
+
+test("a disk that refuses what survives an eviction gets its room back all the same, so the bound holds", async () => {
+  const bytesMax = 1 * MIB;
+  const { directory, cache, counts, corrupt } = await openCache({ bytesMax });
+  for (let round = 0; round < 4; round++) {
+    const blocks = blocksOf(160, 8 * KIB, round * 1000);
+    await addAll(cache, blocks);
+    for (const { cid } of blocks) await cache.get(cid);
+    const { unblock } = await blockNextSegment(directory);
+    const failedBefore = counts.failed;
+    for (const block of blocksOf(16, 8 * KIB, round * 1000 + 500)) await addAll(cache, [block]);
+    expect(counts.failed).toBeGreaterThan(failedBefore);
+    await unblock();
+  }
+  await addAll(cache, blocksOf(160, 8 * KIB, 9000));
+  expect(await bytesOnDisk(directory)).toBe(cache.fileBytes);
+  expect(cache.fileBytes).toBeLessThanOrEqual(bytesMax);
+  expect(corrupt).toEqual([]);
+});
+
+test("a segment that could not be begun is no reason to refuse what fits into the one before", async () => {
+  const { directory, cache, counts } = await openCache({ bytesMax: 1 * MIB });
+  await addAll(cache, blocksOf(1, 28 * KIB));
+  const { unblock } = await blockNextSegment(directory);
+  await addAll(cache, blocksOf(1, 8 * KIB, 100));
+  expect(counts.failed).toBe(1);
+  await unblock();
+  const small = blockOf(bytesOf(1 * KIB, 200));
+  await addAll(cache, [small]);
+  expect(counts.failed).toBe(1);
+  expect(await holds(cache, small)).toBe(true);
 });
 
 function flipped(bytes: Buffer): Buffer {

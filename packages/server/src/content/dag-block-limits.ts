@@ -6,6 +6,11 @@ const MIB = 1024 * 1024;
 const BLOCK_BYTES_MAX = 2 * MIB;
 /** With `allow-big-block`. A block is held in memory as a whole, so there is a bound all the same. */
 const BIG_BLOCK_BYTES_MAX = 4 * MIB;
+/**
+ * What `/sidecar/submit` takes, as the reference system: more than what peers exchange. A backend that has pinned such a block
+ * has to give it back.
+ */
+export const SUBMITTED_BLOCK_BYTES_MAX = 32 * MIB;
 
 export function blockBytesMaxOf(options: { readonly allowBigBlock: boolean }): number {
   return options.allowBigBlock ? BIG_BLOCK_BYTES_MAX : BLOCK_BYTES_MAX;

@@ -31,7 +31,7 @@ export interface FileBlockCacheOptions {
   readonly bytesMax: number;
   /** Called for each copy that was not the block any more. */
   readonly onCorrupt?: (cid: CID) => void;
-  /** Called when the disk refused a write: what waited is dropped, and the cache goes on with what it has. */
+  /** Called when the disk refused a write: what was to be written is dropped, and the cache goes on with what it has. */
   readonly onWriteFailed?: (err: unknown) => void;
   /** Called for each block that was not kept because too many waited. */
   readonly onDropped?: () => void;
@@ -242,8 +242,10 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
   async #appendToCurrent(blocks: readonly Waiting[]): Promise<void> {
     let segment = this.#current();
     if (segment === undefined || !this.#hasRoomFor(segment, blocks)) {
-      await segment?.file.seal();
+      const full = segment;
+      // First, or a disk that refuses it would leave a current segment that cannot grow.
       ({ segment } = await this.#openSegment(this.#nextId));
+      await full?.file.seal();
     }
     const places = await segment.file.append(blocks);
     for (const [i, { key }] of blocks.entries()) {
@@ -280,7 +282,14 @@ export class FileBlockCache implements BlockCache, AsyncDisposable {
       }
       roomBytes -= entryBytes;
       this.#survivingBytesLeft -= entryBytes;
-      await this.#appendToCurrent([{ key, bytes }]);
+      try {
+        await this.#appendToCurrent([{ key, bytes }]);
+      } catch (err) {
+        // Nothing else survives: the room of the segment is what a full disk needs.
+        roomBytes = 0;
+        this.#entries.delete(key);
+        this.#options.onWriteFailed?.(err);
+      }
     }
     await segment.file.remove();
   }

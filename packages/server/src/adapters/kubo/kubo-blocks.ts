@@ -1,6 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import { isBlockOf } from "../../content/block-hash.ts";
+import { SUBMITTED_BLOCK_BYTES_MAX } from "../../content/dag-block-limits.ts";
 import type { Timers } from "../../telemetry/clock.ts";
 import { KuboRefusal } from "./kubo-call.ts";
 import type { KuboRpc } from "./kubo-rpc.ts";
@@ -9,8 +10,6 @@ import type { KuboRouting } from "./kubo-routing.ts";
 
 /** For one block, from the request to its last byte. */
 const BLOCK_MS_MAX = 30_000;
-/** More is no block that anybody exchanges. */
-const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 /** What Kubo holds comes in a millisecond, and what its peers hold within this. */
 const SILENT_MS_MAX = 1_500;
 
@@ -61,7 +60,13 @@ export class KuboBlocks {
     const query = { arg: cid.toString() };
     try {
       return await this.#parts.rpc.bytes(
-        { kind: "block", command: "block/get", query, msMax: BLOCK_MS_MAX, bytesMax: BLOCK_BYTES_MAX },
+        {
+          kind: "block",
+          command: "block/get",
+          query,
+          msMax: BLOCK_MS_MAX,
+          bytesMax: SUBMITTED_BLOCK_BYTES_MAX,
+        },
         { signal: ended.signal },
       );
     } catch (err) {

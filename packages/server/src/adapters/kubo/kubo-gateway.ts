@@ -1,4 +1,5 @@
 import type { CID } from "multiformats/cid";
+import { SUBMITTED_BLOCK_BYTES_MAX } from "../../content/dag-block-limits.ts";
 import type { Timers } from "../../telemetry/clock.ts";
 import { Limiter } from "../concurrency/limiter.ts";
 import { Deadline } from "../http-client/deadline.ts";
@@ -7,7 +8,7 @@ import { KuboHttp } from "./kubo-http.ts";
 /** What Kubo holds comes within milliseconds; what takes longer is asked of the RPC. */
 const ANSWER_MS_MAX = 2_000;
 const REQUESTS_MAX = 32;
-const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+const REFUSAL_BYTES_MAX = 64 * 1024;
 /** Whoever does not answer as Kubo's gateway does is not asked for so long. */
 const REST_MS = 10_000;
 
@@ -16,6 +17,8 @@ const HEADERS = {
   // Kubo must not begin to look for what it does not hold: that is the RPC's matter, where the wait has an end.
   "Cache-Control": "only-if-cached",
 } as const;
+/** Under this name Kubo sends everybody on to a host of its own for each CID; under an address it answers. */
+const REDIRECTING_HOST = "localhost";
 const NOT_HELD: ReadonlySet<number> = new Set([404, 412]);
 
 interface Parts {
@@ -32,6 +35,7 @@ interface Parts {
 export class KuboGateway implements Disposable {
   readonly #parts: Parts;
   readonly #http: KuboHttp;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #slots = new Limiter(REQUESTS_MAX);
   #isResting = false;
   #cancelRest = (): void => {};
@@ -39,6 +43,8 @@ export class KuboGateway implements Disposable {
   constructor(parts: Parts, { url }: { readonly url: string }) {
     this.#parts = parts;
     this.#http = new KuboHttp({ baseUrl: url.replace(/\/*$/, "/ipfs/") });
+    const isRedirected = new URL(url).hostname === REDIRECTING_HOST;
+    this.#headers = isRedirected ? { ...HEADERS, Host: "127.0.0.1" } : HEADERS;
   }
 
   /**
@@ -68,16 +74,16 @@ export class KuboGateway implements Disposable {
 
   async #ask(cid: CID, deadline: Deadline): Promise<Uint8Array | undefined> {
     const path = `${cid.toString()}?format=raw`;
-    const request = { method: "GET", path, headers: HEADERS, signal: deadline.signal } as const;
+    const request = { method: "GET", path, headers: this.#headers, signal: deadline.signal } as const;
     const { status, contentType, body } = await deadline.orExpired(this.#http.ask(request));
     try {
       if (NOT_HELD.has(status)) {
         // Read, so that the connection can be used again.
-        await deadline.orExpired(body.readAll(BLOCK_BYTES_MAX));
+        await deadline.orExpired(body.readAll(REFUSAL_BYTES_MAX));
         return undefined;
       }
       if (status !== 200 || contentType !== HEADERS.Accept) throw new Error("this is not Kubo's gateway");
-      return await deadline.orExpired(body.readAll(BLOCK_BYTES_MAX));
+      return await deadline.orExpired(body.readAll(SUBMITTED_BLOCK_BYTES_MAX));
     } finally {
       body.cancel();
     }

@@ -2,6 +2,7 @@ import { type ErrorCode, HoldfastError, isHoldfastError, parseCid } from "@holdf
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import { IDENTITY_CODE, isBlockOf, isHashSupported } from "../../content/block-hash.ts";
+import { SUBMITTED_BLOCK_BYTES_MAX } from "../../content/dag-block-limits.ts";
 import type { Pins } from "../../pins/pins.ts";
 import { systemClock } from "../../telemetry/clock.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -16,11 +17,8 @@ import {
   type WriteParts,
 } from "./add-parts.ts";
 
-/** As the reference system: a submitted block may be larger than what peers exchange. */
-const SUBMIT_BYTES_MAX = 32 * 1024 * 1024;
-
 /** For the bodies of all submits under way: each is in memory as a whole before it can be hashed. */
-const BODIES_BYTES_MAX = 8 * SUBMIT_BYTES_MAX;
+const BODIES_BYTES_MAX = 8 * SUBMITTED_BLOCK_BYTES_MAX;
 
 export interface SidecarSubmitParts extends Omit<WriteParts, "pins"> {
   readonly pins: Pick<Pins, "add" | "isPinned">;
@@ -67,7 +65,7 @@ export function sidecarSubmitRoute(parts: SidecarSubmitParts, limits: Partial<Si
       try {
         return await enter(request, async (open) => {
           const cid = submittedCid(request);
-          const bytesMax = SUBMIT_BYTES_MAX;
+          const bytesMax = SUBMITTED_BLOCK_BYTES_MAX;
           using body = await readRawBody(request.raw, { bytesMax, stallMsMax, budget: bodies });
           const outcome = await submit(open, cid, body.bytes);
           return sendResult(reply, {
