@@ -45,6 +45,18 @@ async function holds(kubo: Kubo, blocks: readonly Block[]): Promise<void> {
 }
 
 describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
+  test.each([4, 8, 32])("a submitted block of %i MiB is pinned as any other (R20)", async (mib) => {
+    await using kubo = await startKubo({ label: "big-block" });
+    const { pinner, vault } = await inFrontOf(kubo);
+    const block = blockOf(bytesOf(mib * 1024 * 1024, mib));
+    await vault.put([block]);
+    const alone = { recursive: false, ...within(60_000) };
+    await pinner.pin(block.cid, alone);
+    expect(await pinner.isPinned(block.cid, alone)).toBe(true);
+    await kubo.rpc("repo/gc");
+    await holds(kubo, [block]);
+  });
+
   test("100 MB from the vault are pinned, and Kubo's garbage collector takes nothing (R20)", async () => {
     await using kubo = await startKubo({ label: "large" });
     const { pinner, vault } = await inFrontOf(kubo);

@@ -5,7 +5,7 @@ import type { Pinner, PinOptions, PinProgress } from "../../pins/pinner.ts";
 import type { Timers } from "../../telemetry/clock.ts";
 import { carOfHeld, type HeldBlocks, SupplyChangedError, surveyDag } from "./dag-supply.ts";
 import type { KuboBlocks } from "./kubo-blocks.ts";
-import { KuboRefusal } from "./kubo-call.ts";
+import { type KuboCall, KuboRefusal } from "./kubo-call.ts";
 import type { KuboRpc } from "./kubo-rpc.ts";
 import {
   cidOfLine,
@@ -37,6 +37,14 @@ const PROGRESS_BYTES_MAX = 64 * 1024 * 1024;
 const LIST_BYTES_MAX = 1024 * 1024 * 1024;
 /** A command that is broken off at its end may still make its pin, some tens of milliseconds later: only then can it be ended. */
 const AFTER_ABORT_MS = 2_000;
+/** Kubo's reader of CARs takes no sections above 8 MiB; submits may have 32. */
+const IMPORTED_BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+/** As `block/put` calls the functions that blocks can be checked with here. */
+const HASH_NAME_BY_CODE: Readonly<Record<number, string>> = {
+  0x12: "sha2-256",
+  0x13: "sha2-512",
+  0x20: "sha2-384",
+};
 /** Reading CIDs takes time that others need as well. */
 const CIDS_AT_ONCE = 200;
 
@@ -201,10 +209,8 @@ export class KuboPins implements Pinner {
     if (bytes === undefined) {
       await this.#findRoot(root, options);
     } else {
-      const file = Buffer.concat([encodeCarHeader([root]), encodeCarSection(root, bytes)]);
-      const query = { "pin-roots": "false", ...IMPORT_QUERY };
       const bounds = { msMax: SILENT_MS_MAX, bytesMax: ANSWER_BYTES_MAX };
-      const call = { kind: "pinUpload", command: "dag/import", query, file, ...bounds } as const;
+      const call = { kind: "pinUpload", ...uploadOf(root, bytes), ...bounds } as const;
       await rpc.bytes(call, options).catch((err: unknown) => {
         throw pinFailureOf(err);
       });
@@ -273,6 +279,18 @@ export class KuboPins implements Pinner {
       throw err;
     }
   }
+}
+
+/** The command that gives Kubo a block. */
+function uploadOf(root: CID, bytes: Uint8Array): Pick<KuboCall, "command" | "query" | "file"> {
+  const mhtype = HASH_NAME_BY_CODE[root.multihash.code];
+  if (bytes.byteLength <= IMPORTED_BLOCK_BYTES_MAX || mhtype === undefined) {
+    const file = Buffer.concat([encodeCarHeader([root]), encodeCarSection(root, bytes)]);
+    return { command: "dag/import", query: { "pin-roots": "false", ...IMPORT_QUERY }, file };
+  }
+  // Kubo keeps blocks by their multihash, whatever their codec.
+  const query = { "cid-codec": "raw", mhtype, "allow-big-block": "true", pin: "false" };
+  return { command: "block/put", query, file: bytes };
 }
 
 type PinType = "recursive" | "direct";
