@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { examine } from "../src/cli/doctor.ts";
 import { healthyAnswers } from "./support/doctor-facts.ts";
+import { createTestName } from "./support/records.ts";
 
 interface Server extends AsyncDisposable {
   readonly url: string;
@@ -147,4 +148,18 @@ test("`holdfast doctor` ends with the exit code", async () => {
   const [well, none] = await Promise.all([start(server.url), start(other.url)]);
   expect(well).toEqual({ code: 0, stdout: expect.stringContaining("✓ ok        rpc-exposed") });
   expect(none).toEqual({ code: 2, stdout: expect.stringContaining("answers 404 to version") });
+});
+
+test("`holdfast gc` and `holdfast doctor --name` find the node where HOLDFAST_ADMIN_LISTEN says", async () => {
+  const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+  await using node = await startServer(answerWith(418, "{}"));
+  const listen = node.url.replace("http://", "");
+  const env = { PATH: process.env["PATH"], HOLDFAST_ADMIN_LISTEN: listen };
+  for (const words of [["gc"], ["doctor", "--name", createTestName().name.text]]) {
+    const said = await new Promise<string>((resolve) => {
+      const command = ["--conditions=@holdfast/source", main, ...words];
+      execFile(process.execPath, command, { env }, (_err, stdout, stderr) => resolve(stdout + stderr));
+    });
+    expect(said).toContain("answers 418");
+  }
 });

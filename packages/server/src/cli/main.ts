@@ -2,10 +2,17 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "./cli-error.ts";
 import { parseDuration } from "./duration.ts";
+import { adminUrlOf } from "./node-client.ts";
 import { addPinCommands } from "./pin-commands.ts";
 
 type DoctorCommandOptions = import("./doctor.ts").DoctorOptions &
-  Omit<import("./doctor-name.ts").DoctorNameOptions, "name"> & { readonly name?: string };
+  Omit<import("./doctor-name.ts").DoctorNameOptions, "name" | "node"> & {
+    readonly name?: string;
+    readonly node?: string;
+  };
+type GcCommandOptions = Omit<import("./gc.ts").GcOptions, "admin"> & { readonly admin?: string };
+
+const ADMIN_LISTENER = "the node's admin listener; default: HOLDFAST_ADMIN_LISTEN, else 127.0.0.1:9081";
 
 function duration(text: string): number {
   try {
@@ -81,7 +88,7 @@ program
   .option("--rpc <url>", "Kubo's RPC; with a login: http://user:password@host:port", "http://127.0.0.1:5001")
   .option("--apply", "set what loses no data and opens nothing; the rest is printed only", false)
   .option("--name <name>", "compare what a node's memory, disk and each router say of this name")
-  .option("--node <url>", "with --name: the node's admin listener", "http://127.0.0.1:9081")
+  .option("--node <url>", `with --name: ${ADMIN_LISTENER}`)
   .option("--json", "print JSON", false)
   .addHelpText(
     "after",
@@ -91,7 +98,8 @@ program
     const { name: examined } = options;
     if (examined !== undefined) {
       const { examineName } = await import("./doctor-name.ts");
-      process.exitCode = await examineName({ ...options, name: examined }, (text) =>
+      const node = adminUrlOf(options.node);
+      process.exitCode = await examineName({ ...options, node, name: examined }, (text) =>
         process.stdout.write(text),
       );
       return;
@@ -103,16 +111,16 @@ program
 program
   .command("gc")
   .description("find what nothing needs in a node's vault; deletes nothing unless --delete is given")
-  .option("--admin <url>", "the node's admin listener", "http://127.0.0.1:9081")
+  .option("--admin <url>", ADMIN_LISTENER)
   .option("--delete", "delete it", false)
   .option("--json", "print JSON", false)
   .addHelpText("after", "\nExit code: 0 done, 1 refused, cancelled or broken off, 2 no answer.")
-  .action(async (options: import("./gc.ts").GcOptions) => {
+  .action(async (options: GcCommandOptions) => {
     const { collectGarbage } = await import("./gc.ts");
     const interrupted = new AbortController();
     process.once("SIGINT", () => interrupted.abort());
     process.exitCode = await collectGarbage(
-      options,
+      { ...options, admin: adminUrlOf(options.admin) },
       (text) => process.stdout.write(text),
       interrupted.signal,
     );
