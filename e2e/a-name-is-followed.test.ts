@@ -140,6 +140,9 @@ describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", (
         cwd: folder.path,
       });
       expect(JSON.parse(status)).toMatchObject({ cid: third, name: "third", source: "pin-add" });
+      const removed = await runCli(["pin", "rm", third, "--admin", node.adminUrl], { cwd: folder.path });
+      expect(removed).toBe(`${third}  is not wanted here any more\n`);
+      await vi.waitFor(async () => expect(await isPinnedIn(keeper, third)).toBe(false), WAIT);
     },
   );
 });

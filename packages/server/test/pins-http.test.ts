@@ -1,8 +1,9 @@
 import { CID } from "multiformats/cid";
 import { describe, expect, test, vi } from "vitest";
+import { adminPinWishRoutes } from "../src/http/routes/admin-pin-wish.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { dagCborBlock } from "./support/cars.ts";
-import { requestOf } from "./support/create-pins.ts";
+import { createPins, requestOf } from "./support/create-pins.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
 import { fails, hangs, ScriptedPinner } from "./support/scripted-pinner.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
@@ -180,6 +181,25 @@ describe("/admin/pins", () => {
         { source: "nostr", state: "queued", pins: 1, block_bytes: 0 },
       ]),
     );
+  });
+
+  test("an operator takes back his own wish, and what nobody owns, and nobody else's", async () => {
+    const { pins, clock } = createPins();
+    await using admin = await startAdmin({ pins, routes: [adminPinWishRoutes({ pins, clock })] });
+    const { cid } = blockOf("wanted");
+    const url = `${admin.url}/admin/pins/${cid.toString()}`;
+    const wanted = ["add", "nostr", "pin-add"] as const;
+    await pins.add(
+      wanted.map((source) => requestOf("wanted", { source, holder: source === "nostr" ? "author" : "" })),
+    );
+    await json(url, { method: "POST" });
+    const take = (query = "") => json(`${url}${query}`, { method: "DELETE" });
+    expect(await take()).toEqual([200, { released: true, pinned_by_others: true }]);
+    expect(await take()).toEqual([200, { released: false, pinned_by_others: true }]);
+    expect(await take("?unowned=true")).toEqual([200, { released: true, pinned_by_others: true }]);
+    expect((await json(url))[1]["claims"]).toMatchObject([{ source: "nostr", holder: "author" }]);
+    await pins.release(cid, { source: "nostr", holder: "author" });
+    expect(await take("?unowned=true")).toEqual([200, { released: false, pinned_by_others: false }]);
   });
 
   test("R28: a dead pin shows its reason, and is tried again when somebody says so", async () => {

@@ -51,6 +51,35 @@ export async function addPins(
   return options.wait && pins.some((pin) => !isPinned(pin)) ? 1 : 0;
 }
 
+export interface PinRemoveOptions {
+  readonly admin: string;
+  readonly unowned: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Takes a wish back.
+ *
+ * @returns the exit code: 1 when there was none.
+ * @throws CliError when the node refuses or does not answer; HoldfastError `INVALID_CID`.
+ */
+export async function removePin(
+  cid: string,
+  { admin, unowned, json }: PinRemoveOptions,
+  write: (text: string) => void,
+): Promise<0 | 1> {
+  const root = parseCid(cid.replace(/^\/ipfs\//, "")).toString();
+  const answer = await askNode(admin, `/admin/pins/${root}${unowned ? "?unowned=true" : ""}`, {
+    method: "DELETE",
+  });
+  const isReleased = answer["released"] === true;
+  const isKept = answer["pinned_by_others"] === true;
+  const what = isReleased ? "is not wanted here any more" : "was not wanted here";
+  const line = `${root}  ${what}${isKept ? "; others want it, see `pin status`" : ""}\n`;
+  write(json ? jsonLine({ ...answer, cid: root }) : line);
+  return isReleased ? 0 : 1;
+}
+
 async function waitFor(
   added: readonly PinForm[],
   { admin, json }: PinAddOptions,

@@ -30,7 +30,7 @@ function resolved<T extends Shared>(options: T): Omit<T, "admin"> & { readonly a
   return { ...options, admin: adminUrlOf(options.admin) };
 }
 
-/** Adds `pin add|ls|status|retry|follow|unfollow`. */
+/** Adds `pin add|rm|ls|status|retry|follow|unfollow`. */
 export function addPinCommands(program: Command): void {
   const pin = program.command("pin").description("what a node keeps: pins, and names whose content is kept");
 
@@ -48,6 +48,14 @@ export function addPinCommands(program: Command): void {
         isPerson: process.stderr.isTTY && !options.json,
       };
       process.exitCode = await addPins(cids, resolved(options), terminal, interrupted.signal);
+    });
+
+  withShared(pin.command("rm").description("take back what `pin add` asked for; what others want stays"))
+    .argument("<cid>")
+    .option("--unowned", "also what was written here, or asked for by pin/add, without a token", false)
+    .action(async (cid: string, options: Shared & { readonly unowned: boolean }) => {
+      const { removePin } = await import("./pin-add.ts");
+      process.exitCode = await removePin(cid, resolved(options), write);
     });
 
   withShared(pin.command("ls").description("list pins, oldest first"))

@@ -1,9 +1,10 @@
 import { HoldfastError, parseCid } from "@holdfast/core";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
+import { WRITE_SOURCES } from "../../pins/pin-transitions.ts";
 import type { Pins } from "../../pins/pins.ts";
 import type { Clock } from "../../telemetry/clock.ts";
-import { queryText } from "../request-facts.ts";
+import { queryFlag, queryText } from "../request-facts.ts";
 
 export interface AdminPinWishParts {
   readonly pins: Pick<Pins, "add" | "release" | "view">;
@@ -11,11 +12,14 @@ export interface AdminPinWishParts {
 }
 
 const CLAIM = { source: "pin-add", holder: "operator" } as const;
+/** Of writes over HTTP, and of `pin/add` by whoever may write without a token. */
+const UNOWNED = [...WRITE_SOURCES, CLAIM.source].map((source) => ({ source, holder: "" }) as const);
 const NAME_CHARS_MAX = 255;
 
 /**
  * The operator's own wishes: `POST /admin/pins/{cid}?name=` has a root pinned with all below it, `DELETE /admin/pins/{cid}` takes that
- * back, and nobody else's wish for it. Both answer when it is durable.
+ * back, and with `unowned=true` also what was wished without a name, which nobody else can take back. Nobody else's wish ends. Both
+ * answer when it is durable.
  */
 export function adminPinWishRoutes({ pins, clock }: AdminPinWishParts) {
   return (app: FastifyInstance): void => {
@@ -31,7 +35,9 @@ export function adminPinWishRoutes({ pins, clock }: AdminPinWishParts) {
     });
     app.delete("/admin/pins/:cid", async (request, reply) => {
       const root = rootOf(request);
-      const released = await pins.release(root, CLAIM);
+      const claims = [CLAIM, ...(queryFlag(request, "unowned", false) ? UNOWNED : [])];
+      let released = false;
+      for (const claim of claims) released = (await pins.release(root, claim)) || released;
       return reply
         .header("Cache-Control", "no-store")
         .send({ released, pinned_by_others: pins.view(root) !== undefined });
