@@ -106,7 +106,7 @@ describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", (
   );
 
   test(
-    "a pin list is taken up as it changes, and holdfast pin add waits for a pin",
+    "a pin list is taken up as it changes, and holdfast pin add waits for a pin that pin rm ends",
     { timeout: 120_000 },
     async () => {
       await using publisherKubo = await startKubo({ label: "publisher" });

@@ -5,7 +5,7 @@ import { startHoldfast } from "../holdfast.ts";
 import { createLogger } from "../telemetry/logger.ts";
 
 /**
- * How much the heap may grow until the next full collection, in percent. By itself V8 grants ours a third, and counts the bytes
+ * How much the heap may grow until the next full collection, in percent. By itself V8 grants ours little, and counts the bytes
  * of buffers against that: the heap is small and its buffers are large, so five cold files of 664 KB made it collect, for 25 ms,
  * a fifth of the time (`docs/decisions/0004`).
  */

@@ -27,12 +27,8 @@ export interface ApiPinChanges extends PinChanges {
   readonly outcome: "done" | "absent" | "exhausted";
 }
 
-export interface ApiPinsQuery {
-  readonly owner: string;
-  /** Which ones are wanted; `open` ones may be narrowed by `openAmong`. */
-  readonly states: readonly ApiPinState[];
-  /** Of the open ones only those, or all but those, that are for one of these roots (some dozens at most). */
-  readonly openAmong?: { readonly roots: readonly CID[]; readonly isAmong: boolean } | undefined;
+/** What a list of orders is narrowed to, whatever their states. */
+export interface ApiPinsCriteria {
   /** For one of these roots, in whatever version of the CID. */
   readonly roots?: readonly CID[] | undefined;
   readonly name?: { readonly text: string; readonly match: NameMatch } | undefined;
@@ -42,6 +38,14 @@ export interface ApiPinsQuery {
   readonly beforeMs?: number | undefined;
   readonly afterMs?: number | undefined;
   readonly limit: number;
+}
+
+export interface ApiPinsQuery extends ApiPinsCriteria {
+  readonly owner: string;
+  /** Which ones are wanted; `open` ones may be narrowed by `openAmong`. */
+  readonly states: readonly ApiPinState[];
+  /** Of the open ones only those, or all but those, that are for one of these roots (some dozens at most). */
+  readonly openAmong?: { readonly roots: readonly CID[]; readonly isAmong: boolean } | undefined;
 }
 
 export interface ApiPinsPage {

@@ -1,9 +1,14 @@
 import { HoldfastError } from "@holdfast/core";
-import type { CID } from "multiformats/cid";
 import type { Clock, Timers } from "../../telemetry/clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import { type ApiPin, type ApiPinOrder, type ApiPinState, apiPinStateOf, type NameMatch } from "./api-pin.ts";
-import type { AddApiPin, ApiPinChanges, ApiPinLimits, ApiPinStore } from "./api-pin-store.ts";
+import { type ApiPin, type ApiPinOrder, type ApiPinState, apiPinStateOf } from "./api-pin.ts";
+import type {
+  AddApiPin,
+  ApiPinChanges,
+  ApiPinLimits,
+  ApiPinsCriteria,
+  ApiPinStore,
+} from "./api-pin-store.ts";
 import type { Pins, PinView } from "../pins.ts";
 
 export const API_PIN_STATUSES = ["queued", "pinning", "pinned", "failed"] as const;
@@ -16,14 +21,8 @@ export interface ApiPinView {
   readonly details: string | undefined;
 }
 
-export interface ApiPinsFilter {
+export interface ApiPinsFilter extends ApiPinsCriteria {
   readonly statuses: readonly ApiPinStatus[];
-  readonly roots?: readonly CID[] | undefined;
-  readonly name?: { readonly text: string; readonly match: NameMatch } | undefined;
-  readonly meta?: Readonly<Record<string, string>> | undefined;
-  readonly beforeMs?: number | undefined;
-  readonly afterMs?: number | undefined;
-  readonly limit: number;
 }
 
 export interface ApiPinsParts {
