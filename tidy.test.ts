@@ -130,3 +130,12 @@ test("no TODO without an issue number", () => {
   const loose = sources.filter((f) => /TODO(?!\(#\d+\))/.test(readFileSync(f, "utf8")));
   expect(loose).toEqual([]);
 });
+
+test("tests wait with `until`, whose patience outlasts a busy machine", () => {
+  const impatient = globSync(["e2e/**/*.ts", "conformance/**/*.ts", "packages/*/{src,test}/**/*.ts"]).filter(
+    (f) =>
+      !f.endsWith("test/support/until.ts") &&
+      /\bvi\.wait(For|Until)\(|\bexpect\.poll\(/.test(readFileSync(f, "utf8")),
+  );
+  expect(impatient).toEqual([]);
+});

@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { createPublisher } from "./support/names.ts";
 import { runCli, startNode, temporaryFolder, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 /** A name with it is asked for again about once a second. */
 const TTL_MS = 1_000;
-const WAIT = { timeout: 40_000, interval: 200 };
+const WAIT_MS = 40_000;
 
 /** Asked at Kubo itself. */
 async function isPinnedIn(kubo: Kubo, cid: string): Promise<boolean> {
@@ -64,43 +65,37 @@ describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", (
         expect(await cli(node, "follow", `/ipns/${name}`, "--keep", "2")).toContain(
           `${name}  keeps 2  (admin)`,
         );
-        await vi.waitFor(
+        await until(
           async () => expect(await pinnedIn(keeper, versions)).toEqual([true, false, false]),
-          WAIT,
+          WAIT_MS,
         );
         await node.stop("SIGKILL");
       }
       await publish(1);
       {
         await using node = await start();
-        await vi.waitFor(
+        await until(
           async () => expect(await pinnedIn(keeper, versions)).toEqual([true, true, false]),
-          WAIT,
+          WAIT_MS,
         );
         await publish(2);
-        await vi.waitFor(
+        await until(
           async () => expect((await followed(node, name)).versions[0]?.cid).toBe(versions[2]),
-          {
-            ...WAIT,
-            interval: 5,
-          },
+          WAIT_MS,
         );
         await node.stop("SIGKILL");
       }
       await using node = await start();
-      await vi.waitFor(
-        async () => expect(await pinnedIn(keeper, versions)).toEqual([false, true, true]),
-        WAIT,
-      );
-      await vi.waitFor(async () => {
+      await until(async () => expect(await pinnedIn(keeper, versions)).toEqual([false, true, true]), WAIT_MS);
+      await until(async () => {
         const { versions: kept } = await followed(node, name);
         expect(kept.map(({ cid }) => cid)).toEqual([versions[2], versions[1]]);
-      }, WAIT);
+      }, WAIT_MS);
       expect(await cli(node, "ls", "--source", "follow")).toContain(versions[2]);
       expect(await cli(node, "unfollow", name)).toContain("is not followed any more");
-      await vi.waitFor(
+      await until(
         async () => expect(await pinnedIn(keeper, versions)).toEqual([false, false, false]),
-        WAIT,
+        WAIT_MS,
       );
     },
   );
@@ -125,9 +120,9 @@ describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", (
         dataDir: folder.path,
         env: { HOLDFAST_BACKEND: "kubo", HOLDFAST_KUBO_RPC_URL: keeper.apiUrl, PIN_LIST: list },
       });
-      await vi.waitFor(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, false, false]), WAIT);
+      await until(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, false, false]), WAIT_MS);
       await write(`${first}\n/ipfs/${second}\n`);
-      await vi.waitFor(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, true, false]), WAIT);
+      await until(async () => expect(await pinnedIn(keeper, cids)).toEqual([true, true, false]), WAIT_MS);
       const output = await runCli(
         ["pin", "add", third, "--name", "third", "--wait", "--admin", node.adminUrl],
         {
@@ -142,7 +137,7 @@ describe.skipIf(!kuboAvailable)("a name is followed, in front of a real Kubo", (
       expect(JSON.parse(status)).toMatchObject({ cid: third, name: "third", source: "pin-add" });
       const removed = await runCli(["pin", "rm", third, "--admin", node.adminUrl], { cwd: folder.path });
       expect(removed).toBe(`${third}  is not wanted here any more\n`);
-      await vi.waitFor(async () => expect(await isPinnedIn(keeper, third)).toBe(false), WAIT);
+      await until(async () => expect(await isPinnedIn(keeper, third)).toBe(false), WAIT_MS);
     },
   );
 });

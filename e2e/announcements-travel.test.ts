@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { announcementOf } from "../packages/server/test/support/start-announce.ts";
 import { authorOf } from "../packages/server/test/support/nostr-authors.ts";
 import { startRelay } from "../packages/server/test/support/start-relay.ts";
 import { createPublisher, putRecord } from "./support/names.ts";
 import { startNode, temporaryFolder, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
-const WAIT = { timeout: 30_000, interval: 100 };
+const WAIT_MS = 30_000;
 
 async function add(node: TestNode, file: Uint8Array<ArrayBuffer>): Promise<string> {
   const body = new FormData();
@@ -48,11 +49,11 @@ test("what is added and published at one node is announced, and kept by another 
       HOLDFAST_TRUSTLESS_GATEWAYS: first.publicUrl,
     },
   });
-  await vi.waitFor(async () => expect(await isPinned(second, cid)).toBe(true), WAIT);
-  await vi.waitFor(async () => {
+  await until(async () => expect(await isPinned(second, cid)).toBe(true), WAIT_MS);
+  await until(async () => {
     const named = await fetch(`${second.publicUrl}/ipns/${publisher.name.text}`);
     expect(Buffer.from(await named.arrayBuffer()).equals(file)).toBe(true);
-  }, WAIT);
+  }, WAIT_MS);
 
   // The loop guard: the second node tells nobody what it was told.
   const { outgoing } = await json(`${second.adminUrl}/admin/announce`);
@@ -71,10 +72,10 @@ test("what is added and published at one node is announced, and kept by another 
 
   const again = await fetch(`${first.adminUrl}/reannounce`, { method: "POST" });
   expect(again.status).toBe(202);
-  await vi.waitFor(async () => {
+  await until(async () => {
     const subjects = (await relay.stored()).map(({ tags }) => tags[0]?.[1]);
     expect(subjects).toContain("ipfs-pin:bulk:0");
-  }, WAIT);
+  }, WAIT_MS);
 });
 
 test("an announcement over HTTP that was answered survives kill -9", async () => {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { createPublisher, putRecord } from "./support/names.ts";
 import { startNode, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 describe.skipIf(!kuboAvailable)("content travels by bitswap", () => {
   let kubo: Kubo;
@@ -38,7 +39,7 @@ describe.skipIf(!kuboAvailable)("content travels by bitswap", () => {
     body.set("file", new Blob([file]), "file.bin");
     const added = await fetch(`${node.publicUrl}/api/v0/add?cid-version=1`, { method: "POST", body });
     const { Hash } = (await added.json()) as { Hash: string };
-    const read = await vi.waitFor(() => kubo.bytes(`cat?arg=${Hash}`), { timeout: 20_000 });
+    const read = await until(() => kubo.bytes(`cat?arg=${Hash}`), 20_000);
     expect(Buffer.from(read).equals(file)).toBe(true);
   });
 });

@@ -1,7 +1,8 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { createPublisher, getRecord, putRecord, sequenceOf } from "./support/names.ts";
 import { startNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 describe.skipIf(!kuboAvailable)("Kubo goes away", () => {
   test("R38: cached names and content still answer, and writes are still taken", async () => {
@@ -10,9 +11,7 @@ describe.skipIf(!kuboAvailable)("Kubo goes away", () => {
     const name = await kubo.generateKey("site");
     const cid = await kubo.add(Buffer.from("hello"));
     await kubo.publish("site", `/ipfs/${cid}`);
-    await vi.waitFor(async () => expect((await getRecord(node.publicUrl, name)).status).toBe(200), {
-      timeout: 15_000,
-    });
+    await until(async () => expect((await getRecord(node.publicUrl, name)).status).toBe(200));
     expect(await (await fetch(`${node.publicUrl}/ipns/${name}`)).text()).toBe("hello");
 
     await kubo.kill();

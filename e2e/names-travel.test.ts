@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { createPublisher, getRecord, putRecord, sequenceOf } from "./support/names.ts";
 import { startNode, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const VALUE = "/ipfs/bafkqaddwgevxmmraojswg33smq";
 
@@ -27,15 +28,12 @@ describe.skipIf(!kuboAvailable)("names travel between us and real Kubo nodes", (
     await using ours = await startNode({ env: { HOLDFAST_BOOTSTRAP: kuboA.addr } });
     await hasPeers(ours);
     expect((await putRecord(ours.publicUrl, publisher.name, record)).status).toBe(200);
-    await vi.waitFor(async () => expect(await confirmedPuts(ours)).toBe(1), { timeout: 15_000 });
+    await until(async () => expect(await confirmedPuts(ours)).toBe(1));
     // It is gone before B exists, so B can have it from the network alone.
     await ours.stop();
 
     await using kuboB = await startKubo({ label: "kubo-b", peers: [kuboA.addr] });
-    await vi.waitFor(async () => expect(await kuboB.routingGet(publisher.name.text)).toEqual(record), {
-      timeout: 20_000,
-      interval: 200,
-    });
+    await until(async () => expect(await kuboB.routingGet(publisher.name.text)).toEqual(record), 20_000);
   });
 
   test("a name published by Kubo resolves here cold in less than 1 s and warm in less than 5 ms", async () => {
@@ -78,10 +76,7 @@ describe.skipIf(!kuboAvailable)("names travel between us and real Kubo nodes", (
       `name/publish?arg=${VALUE}&key=newer&resolve=false&lifetime=24h&ttl=1s&allow-offline=true`,
     );
     const before = await metric(node, "refreshes");
-    await vi.waitFor(async () => expect(sequenceOf(await getRecord(node.publicUrl, name))).toBe("2"), {
-      timeout: 10_000,
-      interval: 50,
-    });
+    await until(async () => expect(sequenceOf(await getRecord(node.publicUrl, name))).toBe("2"));
     // Kubo also pushes the record to our DHT server, so it may arrive before any refresh; more than one is waste.
     expect((await metric(node, "refreshes")) - before).toBeLessThanOrEqual(2);
   });
@@ -101,7 +96,7 @@ describe.skipIf(!kuboAvailable)("names travel between us and real Kubo nodes", (
 });
 
 async function hasPeers(node: TestNode): Promise<void> {
-  await vi.waitUntil(async () => (await peersOf(node)) > 0, { timeout: 10_000 });
+  await until(async () => expect(await peersOf(node)).toBeGreaterThan(0));
 }
 
 async function peersOf(node: TestNode): Promise<number> {

@@ -1,11 +1,12 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { canLimitDisk, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { addFile, importCar, pinStatus, readFile, waitUntilPinned } from "./support/content.ts";
 import { expectToBeIn, expectToBeRead, NO_CACHES, startInFront } from "./support/in-front.ts";
 import { type LoadResult, sendLoad } from "./support/load.ts";
 import { startSlowProxy } from "./support/slow-proxy.ts";
 import { temporaryFolder, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const TIMES = { timeout: 150_000 };
 
@@ -25,7 +26,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
 
       expect(await importCar(node, await maker.bytes(`dag/export?arg=${root}`))).toEqual([root]);
       await using reading = readPiecesOf(node, root, bytes);
-      await vi.waitFor(() => expect(proxy.bodyBytes).toBeGreaterThanOrEqual(50_000_000), 60_000);
+      await until(() => expect(proxy.bodyBytes).toBeGreaterThanOrEqual(50_000_000), 60_000);
       await kubo.kill();
       expect(["stored", "pinning", "failed"]).toContain((await pinStatus(node, root)).state);
       await expectToBeRead(node, files);
@@ -77,13 +78,10 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
         const bytes = randomBytes(1_000_000);
         files.set(await addFile(node, bytes), bytes);
       }
-      await vi.waitFor(
-        async () => {
-          const states = await Promise.all([...files.keys()].map((cid) => pinStatus(node, cid)));
-          expect(states.some(({ problem }) => /space|room/.test(problem ?? ""))).toBe(true);
-        },
-        { timeout: 30_000, interval: 100 },
-      );
+      await until(async () => {
+        const states = await Promise.all([...files.keys()].map((cid) => pinStatus(node, cid)));
+        expect(states.some(({ problem }) => /space|room/.test(problem ?? ""))).toBe(true);
+      }, 30_000);
       await expectToBeRead(node, files);
       await kubo.growDisk(100_000_000);
       // Each rests for half a minute after its first failure, for a minute after the second.

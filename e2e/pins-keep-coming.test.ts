@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { authorOf } from "../packages/server/test/support/nostr-authors.ts";
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { BACKENDS } from "./support/backends.ts";
@@ -6,6 +6,7 @@ import { pinStatus } from "./support/content.ts";
 import { expectToBeRead } from "./support/in-front.ts";
 import { startNode } from "./support/start-node.ts";
 import { addSmallFiles, announce, confirmedPins } from "./support/wishes.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const [trusted, other] = [authorOf(7), authorOf(8)];
 
@@ -13,7 +14,7 @@ const [trusted, other] = [authorOf(7), authorOf(8)];
 async function forgottenAt(kubo: Kubo, count: number): Promise<readonly string[]> {
   const files = await addSmallFiles(kubo, count);
   for (const cid of files.keys()) {
-    await vi.waitFor(() => kubo.rpc(`routing/provide?arg=${cid}`), 30_000);
+    await until(() => kubo.rpc(`routing/provide?arg=${cid}`), 30_000);
     await kubo.rpc(`block/rm?arg=${cid}`);
   }
   return [...files.keys()];
@@ -31,10 +32,7 @@ describe.skipIf(!kuboAvailable)("R28: what nobody has delays nothing else", () =
       const dead = await forgottenAt(provider, 21);
       // An attempt at one of them is given up after two minutes.
       const arePinned = async (count: number): Promise<void> =>
-        await vi.waitFor(async () => expect(await confirmedPins(node)).toBe(count), {
-          timeout: 40_000,
-          interval: 50,
-        });
+        await until(async () => expect(await confirmedPins(node)).toBe(count), 40_000);
 
       await announce(node, trusted, [...dead.slice(0, 1), ...first.keys()]);
       await arePinned(200);

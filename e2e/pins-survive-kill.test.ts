@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { authorOf } from "../packages/server/test/support/nostr-authors.ts";
 import { kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { BACKENDS } from "./support/backends.ts";
 import { expectToBeRead, metricsOf } from "./support/in-front.ts";
 import { startNode, temporaryFolder } from "./support/start-node.ts";
 import { addSmallFiles, announce, confirmedPins, listPins, pinsByState, rawCidOf } from "./support/wishes.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const author = authorOf(7);
 const AUTHORS = { HOLDFAST_NOSTR_AUTHORS: author.pubkey };
@@ -42,18 +43,12 @@ describe.skipIf(!kuboAvailable)("R28: kill -9 in the middle of pinning 500", () 
         const slowly = { ...env, HOLDFAST_PINS_PER_SECOND_MAX: "50" };
         await using node = await startNode({ dataDir: folder.path, env: slowly });
         await announce(node, author, [...files.keys()]);
-        await vi.waitFor(async () => expect(await confirmedPins(node)).toBeGreaterThan(100), {
-          timeout: 60_000,
-          interval: 20,
-        });
+        await until(async () => expect(await confirmedPins(node)).toBeGreaterThan(100), 60_000);
         pinnedBefore = await confirmedPins(node);
         await node.stop("SIGKILL");
       }
       await using node = await startNode({ dataDir: folder.path, env });
-      await vi.waitFor(async () => expect(await confirmedPins(node)).toBe(500), {
-        timeout: 60_000,
-        interval: 100,
-      });
+      await until(async () => expect(await confirmedPins(node)).toBe(500), 60_000);
       const { pinned, lost } = (await metricsOf(node)).pins;
       expect(lost).toBe(0);
       expect(pinned).toBeGreaterThan(0);

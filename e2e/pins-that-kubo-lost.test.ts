@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { addFile, pinStatus, waitUntilPinned } from "./support/content.ts";
 import {
@@ -12,9 +12,10 @@ import {
   type Written,
 } from "./support/in-front.ts";
 import type { TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const TIMES = { timeout: 150_000 };
-const WAIT = { timeout: 60_000, interval: 200 };
+const WAIT_MS = 60_000;
 
 async function addSome(node: TestNode): Promise<Written> {
   const files = new Map<string, Uint8Array>();
@@ -29,7 +30,7 @@ async function addSome(node: TestNode): Promise<Written> {
 /** An empty repository in the place of Kubo's, and all that it should have is in it again. */
 async function comesBackInto(kubo: Kubo, node: TestNode, files: Written): Promise<void> {
   await kubo.replaceRepository();
-  await vi.waitFor(() => expectToBeIn(kubo, files), WAIT);
+  await until(() => expectToBeIn(kubo, files), WAIT_MS);
   await waitUntilPinned(node, [...files.keys()]);
   await expectToBeRead(node, files);
 }
@@ -60,11 +61,11 @@ describe.skipIf(!kuboAvailable)("Kubo comes back with an empty repository", () =
       await vaultIsEmpty(node);
       await kubo.replaceRepository();
       for (const cid of files.keys()) {
-        await vi.waitFor(async () => {
+        await until(async () => {
           const { pinned, problem } = await pinStatus(node, cid);
           const lost = expect.stringContaining("lost") as string;
           expect({ pinned, problem }).toEqual({ pinned: false, problem: lost });
-        }, WAIT);
+        }, WAIT_MS);
       }
       expect((await metricsOf(node)).pins.lost).toBe(files.size);
       expect(node.stderr()).toContain("pins were lost");

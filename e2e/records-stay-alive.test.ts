@@ -1,5 +1,5 @@
 import type { IpnsName, ValidatedRecord } from "@holdfast/core";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { KuboBackend } from "../packages/server/src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../packages/server/src/adapters/memory/block-store.ts";
 import type { RecordRouter } from "../packages/server/src/records/lookup/record-router.ts";
@@ -9,6 +9,7 @@ import { KeepAliveWorld } from "../packages/server/test/support/keep-alive-world
 import { type Kubo, kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { createPublisher, putRecord } from "./support/names.ts";
 import { startNode, temporaryFolder, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const HOUR_MS = 3_600_000;
 const NAMES = 2_000;
@@ -113,31 +114,25 @@ describe.skipIf(!kuboAvailable)("records stay alive on a network of real Kubo no
     await kubo.restart({ keepPorts: true });
 
     const second = await start();
-    await vi.waitFor(
-      async () => {
-        for (const { name, record } of published) {
-          expect(Buffer.from((await other.routingGet(name.text)) ?? []).equals(record)).toBe(true);
-        }
-      },
-      { timeout: 60_000, interval: 500 },
-    );
+    await until(async () => {
+      for (const { name, record } of published) {
+        expect(Buffer.from((await other.routingGet(name.text)) ?? []).equals(record)).toBe(true);
+      }
+    }, 60_000);
     const started = await fetch(`${second.adminUrl}/reannounce`, { method: "POST" });
     expect(started.status).toBe(202);
     const { id } = (await started.json()) as { id: string };
     await second.stop("SIGKILL");
 
     await using third = await start();
-    await vi.waitFor(
-      async () => {
-        const answer = await fetch(`${third.adminUrl}/admin/operations/${id}`);
-        const operation = (await answer.json()) as {
-          state: string;
-          targets: { confirmed: number; skipped: number; failed: number }[];
-        };
-        expect(operation.state).toBe("done");
-        expect(operation.targets).toMatchObject([{ failed: 0 }]);
-      },
-      { timeout: 60_000, interval: 200 },
-    );
+    await until(async () => {
+      const answer = await fetch(`${third.adminUrl}/admin/operations/${id}`);
+      const operation = (await answer.json()) as {
+        state: string;
+        targets: { confirmed: number; skipped: number; failed: number }[];
+      };
+      expect(operation.state).toBe("done");
+      expect(operation.targets).toMatchObject([{ failed: 0 }]);
+    }, 60_000);
   }, 180_000);
 });

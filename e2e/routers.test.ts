@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { kuboAvailable, startKubo } from "../packages/server/test/support/start-kubo.ts";
 import { startRouterServer } from "../packages/server/test/support/router-server.ts";
 import { createPublisher, getRecord, putRecord, sequenceOf } from "./support/names.ts";
 import { runCli, startNode, type TestNode, temporaryFolder } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 interface RouterView {
   readonly label: string;
@@ -51,7 +52,7 @@ describe.skipIf(!kuboAvailable)("a node that has only HTTP routers: a Kubo, a de
       expect([read.status, sequenceOf(read), read.headers.get("x-cache-status")]).toEqual([200, "5", "MISS"]);
       expect(read.tookMs).toBeLessThan(2_500);
     }
-    await vi.waitFor(async () => {
+    await until(async () => {
       const routers = await routersOf(node);
       expect(routers[liarLabel ?? ""]).toMatchObject({ breaker: expect.stringMatching(/open$/) as string });
       expect(routers[deadLabel ?? ""]).toMatchObject({ breaker: expect.stringMatching(/open$/) as string });
@@ -61,7 +62,7 @@ describe.skipIf(!kuboAvailable)("a node that has only HTTP routers: a Kubo, a de
 
     const mine = createPublisher();
     expect((await putRecord(node.publicUrl, mine.name, await mine.record(VALUE, 1n))).status).toBe(200);
-    await vi.waitFor(async () => expect(await kubo.routingGet(mine.name.text)).toBeDefined(), 15_000);
+    await until(async () => expect(await kubo.routingGet(mine.name.text)).toBeDefined());
 
     const args = ["doctor", "--name", mine.name.text, "--node", node.adminUrl];
     const said: unknown = await runCli(args, { cwd: folder.path }).catch((err: unknown) => err);
@@ -75,7 +76,7 @@ describe.skipIf(!kuboAvailable)("a node that has only HTTP routers: a Kubo, a de
     const warm = createPublisher();
     await kubo.routingPut(warm.name.text, await warm.record(VALUE, 7n));
     await writeFile(warmFile, `${warm.name.text}\n`);
-    await vi.waitFor(async () => {
+    await until(async () => {
       const read = await fetch(`${node.adminUrl}/routing-get?arg=${warm.name.text}`);
       expect([read.status, read.headers.get("x-ipns-sequence")]).toEqual([200, "7"]);
     }, 20_000);

@@ -1,9 +1,10 @@
 import { createHmac } from "node:crypto";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { EventClient } from "../packages/server/test/support/event-client.ts";
 import { startWebhookEndpoint } from "../packages/server/test/support/webhook-endpoint.ts";
 import { createPublisher, type Publisher, putRecord } from "./support/names.ts";
 import { startNode, temporaryFolder, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 const SECRET = "a secret of the tests";
 
@@ -36,7 +37,7 @@ test("a node killed with changes that nobody heard of: its webhook and its liste
   isAway = false;
 
   await using again = await startNode({ dataDir: folder.path, env });
-  await vi.waitFor(() => expect(endpoint.heard.length).toBe(heardBefore.length + 2), { timeout: 10_000 });
+  await until(() => expect(endpoint.heard.length).toBe(heardBefore.length + 2));
   const told = endpoint.heard.slice(heardBefore.length);
   expect(told.map(({ update }) => [update.name, update.sequence])).toEqual(
     expect.arrayContaining([
@@ -49,7 +50,7 @@ test("a node killed with changes that nobody heard of: its webhook and its liste
     const signature = createHmac("sha256", SECRET).update(signed).digest("hex");
     expect(headers["x-holdfast-signature"]).toBe(`sha256=${signature}`);
   }
-  await vi.waitFor(async () => {
+  await until(async () => {
     const text = await (await fetch(`${again.adminUrl}/admin/webhooks`)).text();
     expect(JSON.parse(text)).toMatchObject({ webhooks: [{ url: endpoint.url, waiting: 0, delivered: 2 }] });
     expect(text).not.toContain("hidden");

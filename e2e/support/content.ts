@@ -1,5 +1,6 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { TestNode } from "./start-node.ts";
+import { until } from "../../packages/server/test/support/until.ts";
 
 /** Adds a file; its root CID, which the 2xx promised to keep. */
 export async function addFile(node: TestNode, bytes: Uint8Array, query = "cid-version=1"): Promise<string> {
@@ -46,11 +47,10 @@ export async function waitUntilPinned(
   cids: readonly string[],
   timeoutMs = 60_000,
 ): Promise<void> {
-  const wait = { timeout: timeoutMs, interval: 100 };
   for (const cid of cids) {
-    await vi.waitFor(
+    await until(
       async () => expect(["pinned", "provided"]).toContain((await pinStatus(node, cid)).state),
-      wait,
+      timeoutMs,
     );
   }
 }

@@ -1,7 +1,8 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { Kubo } from "../../packages/server/test/support/start-kubo.ts";
 import { readFile } from "./content.ts";
 import { startNode, type StartNodeOptions, type TestNode } from "./start-node.ts";
+import { until } from "../../packages/server/test/support/until.ts";
 
 /** Nothing is kept but what is in the vault: a read of anything else comes from Kubo. */
 export const NO_CACHES = { HOLDFAST_BLOCK_CACHE_BYTES_MAX: "0", HOLDFAST_RESPONSE_CACHE_BYTES_MAX: "0" };
@@ -35,10 +36,7 @@ export async function expectToBeIn(kubo: Kubo, files: Written): Promise<void> {
 
 /** What was in the vault has become cache: from here on only Kubo has it for good. */
 export async function vaultIsEmpty(node: TestNode): Promise<void> {
-  await vi.waitFor(async () => expect((await metricsOf(node)).vault.bytes).toBe(0), {
-    timeout: 60_000,
-    interval: 100,
-  });
+  await until(async () => expect((await metricsOf(node)).vault.bytes).toBe(0), 60_000);
 }
 
 export interface NodeMetrics {

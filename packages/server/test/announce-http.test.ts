@@ -12,6 +12,7 @@ import {
   STRANGER,
 } from "./support/start-announce.ts";
 import { startHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const cidOf = (text: string): string => blockOf(text).cid.toString();
 
@@ -122,7 +123,7 @@ test("a queue that is full is answered with 503, and the same event is taken lat
   expect(refused.status).toBe(503);
   expect(refused.headers.get("retry-after")).toBe("1");
   node.pins.start();
-  await expect.poll(async () => (await post(body)).status, { timeout: 10_000 }).toBe(202);
+  await until(async () => expect((await post(body)).status).toBe(202));
 });
 
 test("a node that takes no writes takes no announcements; a token is not asked for", async () => {

@@ -16,7 +16,8 @@ import { ManualClock } from "./support/manual-clock.ts";
 import { authorOf } from "./support/nostr-authors.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { startRelayProxy } from "./support/relay-proxy.ts";
-import { nowS, startAnnounce, type TestAnnounce, until } from "./support/start-announce.ts";
+import { nowS, startAnnounce, type TestAnnounce } from "./support/start-announce.ts";
+import { until } from "./support/until.ts";
 import { startRelay, type TestRelay } from "./support/start-relay.ts";
 
 useWebSocketImplementation(WebSocket);

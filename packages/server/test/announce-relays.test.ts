@@ -10,8 +10,8 @@ import {
   STRANGER,
   type TestAnnounce,
   uniqueAnnouncementOf,
-  until,
 } from "./support/start-announce.ts";
+import { until } from "./support/until.ts";
 import { startRelay } from "./support/start-relay.ts";
 
 const cidOf = (text: string): string => blockOf(text).cid.toString();

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCid } from "@holdfast/core";
 import { create as createKuboClient, globSource } from "kubo-rpc-client";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { bytesOf } from "./support/blocks.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const MIB = 1024 * 1024;
 
@@ -332,7 +333,7 @@ describe("what an add refuses", () => {
       headers: { "content-type": "multipart/form-data; boundary=b" },
     });
     slow.write('--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\nabc');
-    await vi.waitFor(async () => {
+    await until(async () => {
       const response = await fetch(`${node.url}/api/v0/add`, { method: "POST", body: formOf({ x: "x" }) });
       await response.text();
       expect(response.status).toBe(503);
@@ -400,9 +401,9 @@ describe("uploads that do not come to their end", () => {
       'POST /api/v0/add HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999999\r\n\r\n--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\n',
     );
     socket.write(bytesOf(1_000_000));
-    await vi.waitFor(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(503));
+    await until(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(503));
     socket.destroy();
-    await vi.waitFor(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(200));
+    await until(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(200));
     expect(node.added).toHaveLength(1);
   });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CID } from "multiformats/cid";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { FileBlockCache } from "../src/adapters/files/block-cache.ts";
 import { TrustlessSource, type TrustlessSourceOptions } from "../src/adapters/gateways/trustless-source.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
@@ -13,6 +13,7 @@ import { blockSourceContract } from "./contracts/block-source.contract.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { type GatewayBehaviour, type GatewayServer, startGatewayServer } from "./support/gateway-server.ts";
 import { startContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 blockSourceContract("trustless gateway", async () => {
   const server = await startGatewayServer();
@@ -72,7 +73,7 @@ test("requests at once are bounded, and a reader in line may leave it", async ()
   server.behaviour = "silent";
   const leaving = new AbortController();
   const asking = Array.from({ length: 6 }, () => source.retrieve(block.cid, { signal: leaving.signal }));
-  await vi.waitFor(() => expect(server.asked).toHaveLength(2));
+  await until(() => expect(server.asked).toHaveLength(2));
   leaving.abort(new Error("left"));
   for (const asked of asking) await expect(asked).rejects.toThrow("left");
   server.behaviour = "honest";
@@ -122,7 +123,7 @@ describe("R17: a gateway that is hostile or broken", () => {
     server.behaviour = "honest";
     if (behaviour === "503 for 20 s") return;
     expect(await blocks.get(block.cid, { signal })).toEqual(block.bytes);
-    await vi.waitFor(() => expect(cache.blockCount).toBe(1));
+    await until(() => expect(cache.blockCount).toBe(1));
   });
 
   test.for(HOSTILE)("$behaviour: what a reader over HTTP gets is an error", async ({ behaviour }) => {

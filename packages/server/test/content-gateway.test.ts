@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { formatIpnsName } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Block } from "../src/content/block-store.ts";
 import { bytesOf, blockOf, cidOf } from "./support/blocks.ts";
 import { damageVault } from "./support/damage-vault.ts";
@@ -11,6 +11,7 @@ import { ScriptedRouter } from "./support/scripted-router.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { bytesFrom, comparableHeaders, get, makeDag } from "./support/gateway.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const IMMUTABLE = "public, max-age=29030400, immutable";
 
@@ -428,10 +429,10 @@ describe("retrieval from a hostile or weak network", () => {
     await using node = await startContent({ sources: [source] });
     const leaving = new AbortController();
     const read = fetch(`${node.url}/ipfs/${blockOf("nowhere").cid.toString()}`, { signal: leaving.signal });
-    await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+    await until(() => expect(source.asked).toHaveLength(1));
     leaving.abort();
     await expect(read).rejects.toThrow("aborted");
-    await vi.waitFor(() => expect(source.asked[0]?.signal.aborted).toBe(true));
+    await until(() => expect(source.asked[0]?.signal.aborted).toBe(true));
   });
 
   test("50 parallel readers of one cold CID cost one retrieval", async () => {
@@ -440,7 +441,7 @@ describe("retrieval from a hostile or weak network", () => {
     source.hold();
     await using node = await startContent({ sources: [source] });
     const reads = Array.from({ length: 50 }, async () => (await get(node, `/ipfs/${root}`)).text());
-    await vi.waitFor(() => expect(node.http.metrics.http.requests).toBe(50));
+    await until(() => expect(node.http.metrics.http.requests).toBe(50));
     source.release();
     expect(new Set(await Promise.all(reads))).toEqual(new Set(["hello"]));
     expect(source.asked).toHaveLength(1);
@@ -458,7 +459,7 @@ describe("retrieval from a hostile or weak network", () => {
         () => "left",
       ),
     );
-    await vi.waitFor(() => expect(source.asked).toHaveLength(20));
+    await until(() => expect(source.asked).toHaveLength(20));
     expect(await (await get(node, `/ipfs/${root}`)).text()).toBe("hello");
     leaving.abort();
     await Promise.all(hanging);
@@ -484,15 +485,12 @@ describe("retrieval from a hostile or weak network", () => {
     const [response] = (await once(request, "response")) as [IncomingMessage];
     response.pause();
     // It stands still although most of the file has not been read from the source.
-    const settled = await vi.waitFor(
-      async () => {
-        const before = source.asked.length;
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        expect(source.asked.length).toBe(before);
-        return before;
-      },
-      { timeout: 10_000 },
-    );
+    const settled = await until(async () => {
+      const before = source.asked.length;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(source.asked.length).toBe(before);
+      return before;
+    });
     expect(settled).toBeLessThan(100);
     const chunks: Buffer[] = [];
     for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);

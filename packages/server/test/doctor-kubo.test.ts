@@ -4,9 +4,10 @@ import { readFile, rm } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { examine } from "../src/cli/doctor.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const IPFS_BINARY = fileURLToPath(new URL("../../../.cache/servers/ipfs", import.meta.url));
 
@@ -169,10 +170,7 @@ describe.skipIf(!kuboAvailable)("the doctor at a real Kubo", { timeout: 60_000 }
 
     await using daemon = await startWithGc(RepoPath);
     const withLogin = daemon.url.replace("//", "//us:a%3Ab@");
-    await vi.waitFor(async () => expect((await doctor(withLogin)).code).toBe(1), {
-      timeout: 20_000,
-      interval: 100,
-    });
+    await until(async () => expect((await doctor(withLogin)).code).toBe(1), 20_000);
     const found = await doctor(withLogin);
     expect(found.kubo.gcEnabled).toBe(true);
     expect(found.findings[0]).toMatchObject({ id: "gc-storage-max", severity: "critical", safe: false });
@@ -210,14 +208,11 @@ async function startWithGc(repo: string): Promise<AsyncDisposable & { readonly u
     await end(child);
   };
   try {
-    const url = await vi.waitFor(
-      async () => {
-        const [, , host = "", , port = ""] = (await readFile(api, "utf8")).trim().split("/");
-        expect(port).not.toBe("");
-        return `http://${host}:${port}`;
-      },
-      { timeout: 20_000, interval: 50 },
-    );
+    const url = await until(async () => {
+      const [, , host = "", , port = ""] = (await readFile(api, "utf8")).trim().split("/");
+      expect(port).not.toBe("");
+      return `http://${host}:${port}`;
+    }, 20_000);
     return { url, [Symbol.asyncDispose]: stop };
   } catch (err) {
     await stop();

@@ -2,12 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { exporter } from "ipfs-unixfs-exporter";
 import { importer } from "ipfs-unixfs-importer";
 import { CID } from "multiformats/cid";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FileBlockStore } from "../src/adapters/files/block-store.ts";
 import { unknownCid } from "./contracts/block-source.contract.ts";
 import { rawCidOf } from "./support/raw-cid.ts";
 import { collect, startEmbedded, temporaryFolder, type TestNode, within } from "./support/start-embedded.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const MIB = 1024 * 1024;
 
@@ -56,10 +57,10 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
     const cid = rawCidOf(bytes);
     const waiting = kubo.bytes(`block/get?arg=${cid.toString()}`);
     // Kubo asks us, is told no, and keeps the want.
-    await vi.waitFor(async () => {
+    await until(async () => {
       const { Keys } = await kubo.json<{ Keys: { "/": string }[] | null }>("bitswap/wantlist");
       expect((Keys ?? []).map((k) => k["/"])).toContain(cid.toString());
-    }, 10_000);
+    });
     await vault.put([{ cid, bytes }]);
     await ours.node.announceBlocks([cid], within(10_000));
     expect(digestOf(await waiting)).toBe(digestOf(bytes));
@@ -115,9 +116,9 @@ describe.skipIf(!kuboAvailable)("several providers", () => {
     const root = CID.parse(await first.add(bytes));
     await second.add(bytes);
     await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(ours.node.status().peers).toBe(2);
-    }, 10_000);
+    });
     let blocks = 0;
     const startedAtMs = performance.now();
     const read = await readFile(ours, root, async () => {
@@ -136,9 +137,9 @@ describe.skipIf(!kuboAvailable)("several providers", () => {
     const root = CID.parse(await first.add(bytes));
     await second.add(bytes);
     await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(ours.node.status().peers).toBe(2);
-    }, 10_000);
+    });
     // Both are known to the session then, and not only the one that answered first.
     for (const k of [first, second]) await k.rpc(`routing/provide?arg=${root.toString()}`);
     await readFile(ours, root);
@@ -156,11 +157,11 @@ describe.skipIf(!kuboAvailable)("an only provider", () => {
     const bytes = randomBytes(1_000);
     const cid = CID.parse(await kubo.add(bytes));
     // Kubo needs a moment to take us into its routing table.
-    await vi.waitFor(async () => {
+    await until(async () => {
       await kubo.rpc(`routing/provide?arg=${cid.toString()}`);
       const providers = await collect(ours.node.findProviders(cid, { limit: 1, ...within(5_000) }));
       expect(providers).toHaveLength(1);
-    }, 10_000);
+    });
     const startedAtMs = performance.now();
     kubo.freeze();
     const reading = ours.node.retrieve(cid, within(15_000));

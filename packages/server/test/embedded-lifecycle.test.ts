@@ -1,9 +1,10 @@
 import { copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { unknownCid } from "./contracts/block-source.contract.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { collect, startEmbedded, temporaryFolder, within } from "./support/start-embedded.ts";
+import { until } from "./support/until.ts";
 
 const UNAVAILABLE: unknown = expect.objectContaining({
   status: "rejected",
@@ -93,9 +94,9 @@ describe("a node thread that dies", () => {
     const open = node.retrieve(unknownCid(), within(10_000));
     const [ended] = await Promise.allSettled([open, node.killThreadForTest()]);
     expect(ended).toMatchObject({ status: "rejected", reason: { code: "BACKEND_UNAVAILABLE" } });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(node.status().state).toBe("restarting");
-    }, 5_000);
+    });
     expect(metrics.backend.restarts).toBe(1);
     const startedAtMs = performance.now();
     const outcomes = await Promise.allSettled([
@@ -106,9 +107,9 @@ describe("a node thread that dies", () => {
     ]);
     expect(outcomes).toEqual([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE]);
     expect(performance.now() - startedAtMs).toBeLessThan(200);
-    await vi.waitFor(() => {
+    await until(() => {
       expect(node.status()).toMatchObject({ state: "running", peerId });
-    }, 10_000);
+    });
     const key = createTestName();
     const put = await node.put(key.name, await makeRecord(key), within(10_000));
     expect(put.confirmedPeers).toBe(1);
@@ -117,9 +118,9 @@ describe("a node thread that dies", () => {
   it("is stopped for good by a dispose during the pause before its restart", async () => {
     const started = await startEmbedded();
     await started.node.killThreadForTest();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(started.node.status().state).toBe("restarting");
-    }, 5_000);
+    });
     await started[Symbol.asyncDispose]();
     expect(started.node.status().state).toBe("stopped");
     expect(started.metrics.backend.restarts).toBe(1);
@@ -145,18 +146,18 @@ describe("a node whose peers are away", () => {
     const { addr } = first;
     await using started = await startEmbedded({ bootstrap: [addr] });
     await first[Symbol.asyncDispose]();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(started.node.status().peers).toBe(0);
-    }, 10_000);
+    });
     const listen = addr.slice(0, addr.indexOf("/p2p/"));
     // Only its identity comes back: with its datastore it would remember us and dial us itself.
     await using blank = await temporaryFolder();
     await copyFile(join(folder.path, "node.key"), join(blank.path, "node.key"));
     await using second = await startEmbedded({ dataDir: blank.path, swarmListen: [listen] });
-    await vi.waitFor(() => {
+    await until(() => {
       // Each side hears of the connection by itself.
       expect([started.node.status().peers, second.node.status().peers]).toEqual([1, 1]);
-    }, 15_000);
+    });
   });
 });
 

@@ -1,11 +1,12 @@
 import { pino } from "pino";
 import { decodeRecord, type IpnsName, isHoldfastError, parseIpnsName, validateRecord } from "@holdfast/core";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { collect, startEmbedded, temporaryFolder, type TestNode, within } from "./support/start-embedded.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real Kubo", () => {
   let kubo: Kubo;
@@ -31,9 +32,9 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
       expect(confirmedPeers).toBeGreaterThanOrEqual(1);
     }
     await using late = await startKubo({ label: "late", peers: [kubo.addr] });
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(Buffer.from((await late.routingGet(key.name.text)) ?? []).equals(record)).toBe(true);
-    }, 10_000);
+    });
   });
 
   it("gets a name that a far Kubo published", async () => {
@@ -50,17 +51,17 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     using _listening = listen(ours, (name, bytes) => pushed.push({ name: name.text, bytes }));
     const id = await kubo.generateKey("pushed");
     await kubo.publish("pushed", "/ipfs/bafkqaaa");
-    await vi.waitFor(() => {
+    await until(() => {
       expect(pushed.map((p) => p.name)).toContain(id);
-    }, 10_000);
+    });
     const record = await kubo.routingGet(id);
     await kubo.routingPut(id, record ?? new Uint8Array());
     // A later push has arrived: so had the repeated one.
     const next = await kubo.generateKey("pushed-next");
     await kubo.publish("pushed-next", "/ipfs/bafkqaaa");
-    await vi.waitFor(() => {
+    await until(() => {
       expect(pushed.map((p) => p.name)).toContain(next);
-    }, 10_000);
+    });
     const ofName = pushed.filter((p) => p.name === id);
     expect(ofName).toHaveLength(1);
     await expectValid(parseIpnsName(id), ofName[0]?.bytes);
@@ -73,9 +74,9 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     await ours.node.put(own.name, await makeRecord(own), within(10_000));
     const id = await kubo.generateKey("after-own");
     await kubo.publish("after-own", "/ipfs/bafkqaaa");
-    await vi.waitFor(() => {
+    await until(() => {
       expect(pushed).toContain(id);
-    }, 10_000);
+    });
     expect(pushed).not.toContain(own.name.text);
   });
 
@@ -87,16 +88,16 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     await putAlone(hasOlder, key.name, older);
     await putAlone(hasNewer, key.name, newer);
     await using asker = await startEmbedded({ bootstrap: [hasOlder.addr, hasNewer.addr] });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(asker.node.status().peers).toBe(2);
-    }, 10_000);
+    });
     const sequences = new Set<bigint>();
     // The routing table takes a second peer some milliseconds after the connection.
-    await vi.waitFor(async () => {
+    await until(async () => {
       for (const c of await collect(asker.node.get(key.name, within(10_000))))
         sequences.add(decodeRecord(c).sequence);
       expect(sequences).toEqual(new Set([1n, 2n]));
-    }, 5_000);
+    });
   });
 
   it("puts and asks for 200 names at once without a false “nobody has it”", async () => {
@@ -146,13 +147,13 @@ describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newe
       // Its own copy is a candidate as well; ours comes first.
       expect((await sequencesIn(ours, key.name))[0]).toBe(5n);
     }
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await sequencesIn(ours, key.name)).toEqual([5n]);
-    }, 10_000);
+    });
     await using third = await startKubo({ label: "p4-asker", peers: [ours.addr] });
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(sequenceOf(await third.routingGet(key.name.text))).toBe(5n);
-    }, 10_000);
+    });
     expect(pushed).not.toContain(4n);
   });
 
@@ -171,9 +172,9 @@ describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newe
     await introduce(ours, pusher);
     await pusher.routingPut(key.name.text, older).catch(() => undefined);
     await pusher.kill();
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await sequencesIn(ours, key.name)).toEqual([]);
-    }, 10_000);
+    });
   });
 
   it("does not put an own record that is older than what the DHT store holds", async () => {
@@ -193,10 +194,10 @@ async function pushTo(ours: TestNode, kubo: Kubo, name: IpnsName, record: Uint8A
   using _listening = listen(ours, (pushedName) => {
     arrived ||= pushedName.text === name.text;
   });
-  await vi.waitFor(async () => {
+  await until(async () => {
     await kubo.routingPut(name.text, record).catch(() => undefined);
     expect(arrived).toBe(true);
-  }, 10_000);
+  });
 }
 
 /** What our DHT store and the network give. A network of which nobody is left alive gives nothing. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { FileBlockStore } from "../src/adapters/files/block-store.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { followedRecords } from "../src/follow-ports.ts";
@@ -17,6 +17,7 @@ import { FOLLOWS_OPTIONS } from "./support/create-follows.ts";
 import { PINS_OPTIONS } from "./support/create-pins.ts";
 import { createRecords } from "./support/create-records.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
+import { until } from "./support/until.ts";
 
 /** The real stores in one folder, and our own vault as the backend. */
 async function open(dataDir: string) {
@@ -72,7 +73,7 @@ test("R32, R33: with SQLite and the vault: the last two stay, also over restarts
     await publish(node, key, one.root, 1n);
     await node.follows.follow(key.name, { origin: "admin", keep: 2 });
     await publish(node, key, two.root, 2n);
-    await vi.waitFor(() => expect(statesOf(node, key)).toEqual(pinnedAs(two, one)));
+    await until(() => expect(statesOf(node, key)).toEqual(pinnedAs(two, one)));
   }
   {
     // Nobody looks when the third one comes.
@@ -84,17 +85,17 @@ test("R32, R33: with SQLite and the vault: the last two stay, also over restarts
   }
   {
     await using node = await open(dataDir);
-    await vi.waitFor(() => expect(statesOf(node, key)).toEqual(pinnedAs(three, two)));
+    await until(() => expect(statesOf(node, key)).toEqual(pinnedAs(three, two)));
     expect(node.pins.get(one.root)).toBeUndefined();
     expect(node.pins.claims(two.root)).toMatchObject([{ source: "follow", holder: key.name.text }]);
     await publish(node, key, absent.root, 4n);
-    await vi.waitFor(() => expect(statesOf(node, key)?.[0]).toEqual([absent.root.toString(), "failed"]));
+    await until(() => expect(statesOf(node, key)?.[0]).toEqual([absent.root.toString(), "failed"]));
   }
   await using node = await open(dataDir);
-  await vi.waitFor(() => expect(statesOf(node, key)).toHaveLength(3));
+  await until(() => expect(statesOf(node, key)).toHaveLength(3));
   expect(statesOf(node, key)?.slice(1)).toEqual(pinnedAs(three, two));
   await node.follows.unfollow(key.name);
-  await vi.waitFor(() => expect(node.follows.view(key.name)).toBeUndefined());
+  await until(() => expect(node.follows.view(key.name)).toBeUndefined());
   expect(node.store.follows.page({ after: undefined, limit: 10 })).toEqual([]);
   for (const { root } of [one, two, three, absent]) expect(node.pins.claims(root)).toEqual([]);
 });

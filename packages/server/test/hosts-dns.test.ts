@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { createServer } from "node:http";
 import { HoldfastError } from "@holdfast/core";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DnsOverHttps } from "../src/adapters/dns/dns-over-https.ts";
 import { CachedDnslinks, type DnslinksPolicy } from "../src/adapters/dns/dnslinks.ts";
 import { SystemDns } from "../src/adapters/dns/system-dns.ts";
@@ -9,6 +9,7 @@ import type { TxtLookup } from "../src/adapters/dns/txt-lookup.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { startTestDns, type TestDns } from "./support/dns-server.ts";
 import { ManualClock } from "./support/manual-clock.ts";
+import { until } from "./support/until.ts";
 
 const signal = new AbortController().signal;
 const A = "/ipfs/bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
@@ -59,7 +60,7 @@ describe.each(LOOKUPS)("%s", (_name, lookupFor, tellsTtl) => {
     expect(await codeOf(lookupFor(dns, 300).lookUp("silent.example", { signal }))).toBe("UPSTREAM_TIMEOUT");
     const left = new AbortController();
     const waiting = lookupFor(dns, 60_000).lookUp("silent.example", { signal: left.signal });
-    await vi.waitFor(() => expect(dns.asked.length).toBeGreaterThan(1));
+    await until(() => expect(dns.asked.length).toBeGreaterThan(1));
     left.abort(new Error("the client has left"));
     await expect(waiting).rejects.toThrow("the client has left");
   });
@@ -219,7 +220,7 @@ describe("a DNSLink", () => {
     node.dns.zones.set(NAME, { fails: "silent" });
     await node.clock.advance(60_000);
     const waiting = node.resolve();
-    await vi.waitFor(() => expect(node.dns.asked).toHaveLength(2));
+    await until(() => expect(node.dns.asked).toHaveLength(2));
     await node.clock.advance(1_000);
     expect(await waiting).toEqual({ path: A, ttlMs: 0 });
   });
@@ -233,7 +234,7 @@ describe("a DNSLink", () => {
     node.dns.zones.set(NAME, { fails: "silent" });
     await node.clock.advance(15_000);
     const waiting = node.resolve();
-    await vi.waitFor(() => expect(node.dns.asked).toHaveLength(3));
+    await until(() => expect(node.dns.asked).toHaveLength(3));
     await node.clock.advance(1_000);
     expect(await waiting).toBeUndefined();
   });
@@ -290,7 +291,7 @@ describe("a DNSLink", () => {
     const node = await startDnslinks({}, { timeoutMs: 60_000 });
     node.dns.zones.set(NAME, { fails: "silent" });
     const waiting = codeOf(node.resolve());
-    await vi.waitFor(() => expect(node.dns.asked).toHaveLength(1));
+    await until(() => expect(node.dns.asked).toHaveLength(1));
     await node[Symbol.asyncDispose]();
     expect(await waiting).toBe("SHUTTING_DOWN");
   });

@@ -1,7 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import { base36 } from "multiformats/bases/base36";
 import { CID } from "multiformats/cid";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { CachedDnslinks } from "../src/adapters/dns/dnslinks.ts";
 import { DnsOverHttps } from "../src/adapters/dns/dns-over-https.ts";
@@ -12,6 +12,7 @@ import { startTestDns, type TestDns } from "./support/dns-server.ts";
 import { makeDag } from "./support/gateway.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { startContent, type StartContentOptions, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const IMMUTABLE = "public, max-age=29030400, immutable";
 const GATEWAYS = [
@@ -275,7 +276,7 @@ describe("other hosts", () => {
     await using node = await startNode();
     node.dns.zones.set("_dnslink.slow.example", { fails: "silent" });
     const waiting = node.get("slow.example", "/").catch((err: unknown) => err);
-    await vi.waitFor(() => expect(node.dns.asked).toHaveLength(1));
+    await until(() => expect(node.dns.asked).toHaveLength(1));
     await node.content.http.server.close(0);
     expect(await waiting).toBeInstanceOf(Error);
   });

@@ -1,11 +1,12 @@
 import { CID } from "multiformats/cid";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { CachedDnslinks } from "../src/adapters/dns/dnslinks.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { makeDag } from "./support/gateway.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
 import { rawConnection, type RawConnection, startHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 async function startNode(): Promise<TestContent & { readonly root: string }> {
   const { root, blocks } = await makeDag({ "d/index.html": "<p>root</p>" });
@@ -32,7 +33,7 @@ const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 /** Everything received once that contains the text. */
 async function received(connection: RawConnection, text: string): Promise<string> {
-  await vi.waitUntil(() => connection.received.includes(text), { timeout: 5_000, interval: 5 });
+  await until(() => expect(connection.received).toContain(text));
   return connection.received;
 }
 

@@ -1,8 +1,9 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { FakeDht } from "./support/fake-dht.ts";
 import { KeepAliveWorld, seededRandom } from "./support/keep-alive-world.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
 import { startHttp, type TestHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const SECOND_MS = 1_000;
 
@@ -55,7 +56,7 @@ describe("ack=routed", () => {
       const key = createTestName();
       let isAnswered = false;
       const answer = put(node, key, init).finally(() => (isAnswered = true));
-      await vi.waitFor(() => expect(node.dht.putCount).toBe(1));
+      await until(() => expect(node.dht.putCount).toBe(1));
       await node.world.clock.advance(3 * SECOND_MS);
       expect(isAnswered).toBe(false);
       await node.world.clock.advance(10 * SECOND_MS);
@@ -75,7 +76,7 @@ describe("ack=routed", () => {
     const node = await startNode();
     node.dht.isAway = true;
     const answer = put(node, createTestName(), { query: "&ack=routed" });
-    await vi.waitFor(() => expect(node.world.metrics.propagation.unavailable).toBeGreaterThan(0));
+    await until(() => expect(node.world.metrics.propagation.unavailable).toBeGreaterThan(0));
     await node.world.clock.advance(31 * SECOND_MS);
     const response = await answer;
     expect(response.status).toBe(200);
@@ -88,7 +89,7 @@ describe("ack=routed", () => {
     const node = await startNode();
     node.dht.isAway = true;
     const answer = put(node, createTestName(), { query: "&ack=routed" });
-    await vi.waitFor(() => expect(node.world.metrics.propagation.unavailable).toBeGreaterThan(0));
+    await until(() => expect(node.world.metrics.propagation.unavailable).toBeGreaterThan(0));
     await node.http.server.close(20 * SECOND_MS);
     const response = await answer;
     expect([response.status, response.headers.get("x-holdfast-ack")]).toEqual([200, "stored"]);
@@ -109,7 +110,7 @@ describe("ack=routed", () => {
     const url = `${node.http.url}/routing/v1/ipns/${key.name.text}`;
     const init = { method: "PUT", body, headers: { "Content-Type": "application/vnd.ipfs.ipns-record" } };
     expect((await fetch(url, init)).headers.get("x-holdfast-ack")).toBeNull();
-    await vi.waitFor(async () => {
+    await until(async () => {
       await node.world.clock.advance(SECOND_MS);
       expect(node.dht.putCount).toBe(1);
     });

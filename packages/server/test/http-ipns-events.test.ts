@@ -1,9 +1,10 @@
 import { formatIpnsName } from "@holdfast/core";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MemoryRecordStore } from "../src/adapters/memory/record-store.ts";
 import { EventClient } from "./support/event-client.ts";
 import { createTestName, makeRecord, TEST_VALUE, type TestKey } from "./support/records.ts";
 import { rawConnection, startHttp, type TestHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -294,7 +295,7 @@ describe("R42: the limits of /ipns/events", () => {
   it("sends heartbeats", async () => {
     await using node = await startHttp({ server: { push: { heartbeatMs: 50 } } });
     using client = await open(streamUrl(node, [createTestName()]));
-    await vi.waitFor(() => expect(client.comments).toBeGreaterThan(2));
+    await until(() => expect(client.comments).toBeGreaterThan(2));
   });
 
   it("drops a client that does not read, while the others hear everything, and nobody waits for it", async () => {
@@ -312,7 +313,7 @@ describe("R42: the limits of /ipns/events", () => {
       if (sequence % 5n === 0n) await healthy.hears(Number(sequence));
     }
     expect(node.metrics.push).toMatchObject({ slowClientsDropped: 1, updatesLeftOut: 0 });
-    await vi.waitFor(() => expect(node.metrics.push.streams).toBe(1));
+    await until(() => expect(node.metrics.push.streams).toBe(1));
     await healthy.hears(Number(sequence));
     expect(healthy.sequences()).toEqual(Array.from({ length: Number(sequence) }, (_, i) => i));
   });
@@ -326,7 +327,7 @@ describe("R42: the limits of /ipns/events", () => {
     expect(refused.headers.get("retry-after")).toBe("5");
     expect(node.metrics.push.refused).toBe(1);
     for (const client of clients) client[Symbol.dispose]();
-    await vi.waitFor(() => expect(node.metrics.push).toMatchObject({ streams: 0, subscriptions: 0 }));
+    await until(() => expect(node.metrics.push).toMatchObject({ streams: 0, subscriptions: 0 }));
     using later = await open(url);
     expect(later.events).toEqual([]);
     await using full = await startHttp({ server: { push: { connectionsMax: 0 } } });
@@ -351,9 +352,9 @@ describe("R42: the limits of /ipns/events", () => {
       client.response.once("data", () => client.response.destroy());
       const bytes = await makeRecord(key, { sequence: BigInt(i), value, v1Compatible: false });
       await node.records.publish(key.name, bytes, { origin: "client" });
-      await vi.waitFor(() => expect(client.end).toBe("broken"));
+      await until(() => expect(client.end).toBe("broken"));
     }
-    await vi.waitFor(() => expect(node.metrics.push).toMatchObject({ streams: 0, subscriptions: 0 }));
+    await until(() => expect(node.metrics.push).toMatchObject({ streams: 0, subscriptions: 0 }));
     expect(node.metrics.http.errors).toBe(0);
   });
 });
@@ -366,12 +367,12 @@ it("ends streams cleanly when the node stops, on a connection kept alive, withou
   deaf.response.pause();
   using kept = await rawConnection(node.port);
   kept.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-  await vi.waitFor(() => expect(kept.received).toContain("healthy"));
+  await until(() => expect(kept.received).toContain("healthy"));
   kept.write(`GET /ipns/events?name=${key.name.text} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await vi.waitFor(() => expect(kept.received).toMatch(/id: /));
+  await until(() => expect(kept.received).toMatch(/id: /));
   const startedMs = performance.now();
   await node.server.close(10_000);
   expect(performance.now() - startedMs).toBeLessThan(3_000);
-  await vi.waitFor(() => expect(client.end).toBe("clean"));
+  await until(() => expect(client.end).toBe("clean"));
   expect(await kept.closed).toMatch(/\r\n0\r\n\r\n$/);
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter } from "../src/adapters/routers/http-router.ts";
 import type { ContentRouting } from "../src/content/content-routing.ts";
@@ -6,6 +6,7 @@ import { systemClock } from "../src/telemetry/clock.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { ScriptedRouter } from "./support/scripted-router.ts";
 import { startHttp, type TestHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const timingOf = (answer: Response): string | null => answer.headers.get("server-timing");
 
@@ -26,7 +27,7 @@ describe("the phase of a lookup in the answer's headers", () => {
     const held = await ask(node, key.name.text);
     expect([held.headers.get("x-cache-status"), timingOf(held)]).toEqual(["HIT", null]);
     slow.gets[0]?.end();
-    await vi.waitFor(() => expect(node.records.isLookedUp(key.name)).toBe(false));
+    await until(() => expect(node.records.isLookedUp(key.name)).toBe(false));
     slow.manual = false;
     const asked = await ask(node, key.name.text, { "X-No-Cache": "1" });
     expect(asked.headers.get("x-cache-status")).toBe("BYPASS");
@@ -46,7 +47,7 @@ describe("the phase of a lookup in the answer's headers", () => {
     ]);
     router.manual = true;
     const slow = fetch(`${node.url}/routing/v1/ipns/${createTestName().name.text}`);
-    await vi.waitFor(() => expect(router.gets).toHaveLength(1));
+    await until(() => expect(router.gets).toHaveLength(1));
     await node.clock.advance(5_000);
     expect(timingOf(await slow)).toBe('lookup;desc="over-budget";dur=5000');
   });
@@ -94,7 +95,7 @@ describe("two nodes that have each other as routers", () => {
     await using node = await startHttp({ routers: [router] });
     const { name } = createTestName();
     const waiting = ask(node, name.text);
-    await vi.waitFor(() => expect(router.gets).toHaveLength(1));
+    await until(() => expect(router.gets).toHaveLength(1));
     const url = `${node.url}/routing/v1/ipns/${name.text}`;
     const looped = await fetch(url, { headers: { "CDN-Loop": "other; x=1, holdfast" } });
     expect([looped.status, looped.headers.get("cache-control")]).toEqual([200, "no-store"]);

@@ -2,9 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { type RawConnection, rawConnection, startHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const key = createTestName();
 const PUT = `POST /api/v0/routing/put?arg=/ipns/${key.name.text} HTTP/1.1\r\nHost: x\r\n`;
@@ -16,13 +17,10 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 /** Waits for an answer on a connection that the test still writes to. */
 async function answerOn(connection: RawConnection): Promise<string> {
-  return vi.waitFor(
-    () => {
-      expect(connection.received).toContain("\r\n\r\n");
-      return connection.received;
-    },
-    { timeout: EARLY_MS_MAX, interval: 5 },
-  );
+  return until(() => {
+    expect(connection.received).toContain("\r\n\r\n");
+    return connection.received;
+  }, EARLY_MS_MAX);
 }
 
 describe("R22: an answer that needs no body arrives within a second, although the body is still coming", () => {
@@ -72,7 +70,7 @@ describe("R22: an answer that needs no body arrives within a second, although th
     await answerOn(connection);
     connection.write("x".repeat(60_000 - "garbage".length));
     connection.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-    await vi.waitFor(() => expect(connection.received).toMatch(/\r\n\r\nhealthy\n$/));
+    await until(() => expect(connection.received).toMatch(/\r\n\r\nhealthy\n$/));
   });
 
   it("a client that never sends the rest is closed", async () => {
@@ -104,9 +102,9 @@ describe("Expect: 100-continue", () => {
     const bytes = await makeRecord(key);
     using connection = await rawConnection(node.port);
     connection.write(`${PUT}Expect: 100-continue\r\nContent-Length: ${bytes.length}\r\n\r\n`);
-    await vi.waitFor(() => expect(connection.received).toMatch(/^HTTP\/1.1 100 /));
+    await until(() => expect(connection.received).toMatch(/^HTTP\/1.1 100 /));
     connection.write(bytes);
-    await vi.waitFor(() => expect(connection.received).toMatch(/HTTP\/1.1 200 OK/));
+    await until(() => expect(connection.received).toMatch(/HTTP\/1.1 200 OK/));
   });
 });
 
@@ -142,13 +140,10 @@ describe("slow clients", () => {
       for (const connection of slow) connection.write("x".repeat(10_000));
       expect((await fetch(`${node.url}/api/v0/routing/get?arg=${key.name.text}`)).status).toBe(200);
     }
-    await vi.waitFor(() => expect(node.metrics.http.requests - beforeRequests).toBe(505));
+    await until(() => expect(node.metrics.http.requests - beforeRequests).toBe(505));
     expect((await fetch(`${node.url}/health`)).status).toBe(200);
     // Pieces that are still on their way between the two ends, both of which are in this process, are nobody's to hold.
-    await vi.waitFor(() => expect((heldBytes() - beforeBytes) / slow.length).toBeLessThan(20_000), {
-      timeout: 10_000,
-      interval: 100,
-    });
+    await until(() => expect((heldBytes() - beforeBytes) / slow.length).toBeLessThan(20_000));
     for (const connection of slow) connection[Symbol.dispose]();
   });
 });
@@ -199,9 +194,7 @@ describe("what is not HTTP", () => {
         connection.write(`${lines.join("\r\n")}\r\n\r\n`);
         // The end of what we send ends what may come: an HTTP server closes or answers.
         connection.write("\0\r\n\r\n\r\n");
-        await vi.waitFor(() => expect(connection.received).toMatch(/^HTTP\/1.1 [1-5]\d\d /), {
-          timeout: 3_000,
-        });
+        await until(() => expect(connection.received).toMatch(/^HTTP\/1.1 [1-5]\d\d /));
       }),
       { seed: 5, numRuns: 60 },
     );
@@ -224,7 +217,7 @@ describe("what is not HTTP", () => {
     upgrade.write(
       "GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n",
     );
-    await vi.waitFor(() => expect(upgrade.received).toMatch(/^HTTP\/1.1 200 [^]*healthy\n$/));
+    await until(() => expect(upgrade.received).toMatch(/^HTTP\/1.1 200 [^]*healthy\n$/));
     using old = await rawConnection(node.port);
     old.write("GET /health HTTP/1.0\r\n\r\n");
     expect(await old.closed).toMatch(/^HTTP\/1.1 200 /);
@@ -237,7 +230,7 @@ describe("what is not HTTP", () => {
     const hot = `GET /api/v0/routing/get?arg=${key.name.text} HTTP/1.1\r\nHost: x\r\n\r\n`;
     const cold = "GET /api/v0/version HTTP/1.1\r\nHost: x\r\n\r\n";
     connection.write(cold + hot + cold + hot);
-    await vi.waitFor(() => expect(connection.received.match(/HTTP\/1.1 200/g)).toHaveLength(4));
+    await until(() => expect(connection.received.match(/HTTP\/1.1 200/g)).toHaveLength(4));
     const bodies = [...connection.received.matchAll(/\{"(\w+)"/g)].map((match) => match[1]);
     expect(bodies).toEqual(["Version", "Extra", "Version", "Extra"]);
   });

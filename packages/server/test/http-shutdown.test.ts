@@ -1,6 +1,7 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { rawConnection, startHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const HEALTH = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -26,15 +27,15 @@ it("finishes the requests under way, refuses new ones, closes idle connections",
   const { node, open } = await startWithGate();
   using idle = await rawConnection(node.port);
   idle.write(HEALTH);
-  await vi.waitFor(() => expect(idle.received).toContain("healthy"));
+  await until(() => expect(idle.received).toContain("healthy"));
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(2));
+  await until(() => expect(node.metrics.http.requests).toBe(2));
   const closed = node.server.close(10_000);
   await idle.closed;
-  await vi.waitFor(async () => expect(fetch(`${node.url}/health`)).rejects.toThrow(TypeError));
+  await until(async () => expect(fetch(`${node.url}/health`)).rejects.toThrow(TypeError));
   busy.write(HEALTH);
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(3));
+  await until(() => expect(node.metrics.http.requests).toBe(3));
   open();
   const received = await busy.closed;
   expect(received).toMatch(/^HTTP\/1.1 200 [^]*done/);
@@ -48,10 +49,10 @@ it("does not answer from the hot path any more while it drains", async () => {
   await node.records.publish(key.name, await makeRecord(key), { origin: "client" });
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(1));
+  await until(() => expect(node.metrics.http.requests).toBe(1));
   const closed = node.server.close(10_000);
   busy.write(`GET /api/v0/routing/get?arg=${key.name.text} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(2));
+  await until(() => expect(node.metrics.http.requests).toBe(2));
   open();
   expect(await busy.closed).toMatch(/HTTP\/1.1 503 /);
   expect(node.metrics.http.hotPath).toBe(0);
@@ -62,7 +63,7 @@ it("does not wait for the keep-alive time of a connection whose last request is 
   const { node, open } = await startWithGate();
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(1));
+  await until(() => expect(node.metrics.http.requests).toBe(1));
   const closed = node.server.close(10_000);
   const startedMs = performance.now();
   open();
@@ -75,7 +76,7 @@ it("closes every connection when the grace is over", async () => {
   const { node } = await startWithGate();
   using stuck = await rawConnection(node.port);
   stuck.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  await vi.waitFor(() => expect(node.metrics.http.requests).toBe(1));
+  await until(() => expect(node.metrics.http.requests).toBe(1));
   const startedMs = performance.now();
   await node.server.close(200);
   expect(performance.now() - startedMs).toBeLessThan(2_000);

@@ -1,8 +1,9 @@
 import { formatIpnsName } from "@holdfast/core";
 import { WebSocket } from "ws";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createTestName, makeRecord, TEST_VALUE, type TestKey } from "./support/records.ts";
 import { rawConnection, startHttp, type TestHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const HANDSHAKE = `GET /ws/ipns HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
@@ -26,7 +27,7 @@ class TestClient implements Disposable {
 
   static async open(node: TestHttp): Promise<TestClient> {
     const client = new TestClient(node);
-    await vi.waitUntil(() => client.socket.readyState === WebSocket.OPEN);
+    await until(() => expect(client.socket.readyState).toBe(WebSocket.OPEN));
     return client;
   }
 
@@ -37,7 +38,7 @@ class TestClient implements Disposable {
   /** Everything of one type heard so far, once there are so many. */
   async hears(type: string, count = 1): Promise<Message[]> {
     const found = (): Message[] => this.heard.filter((message) => message.type === type);
-    await vi.waitUntil(() => found().length >= count, { timeout: 5_000, interval: 5 });
+    await until(() => expect(found().length).toBeGreaterThanOrEqual(count));
     return found();
   }
 
@@ -132,7 +133,7 @@ describe("WS /ws/ipns", () => {
     client.say({ action: "subscribe", names: [key.name.text] });
     await client.hears("subscribed", 2);
     client[Symbol.dispose]();
-    await vi.waitFor(() => expect(node.metrics.push).toMatchObject({ connections: 0, subscriptions: 0 }));
+    await until(() => expect(node.metrics.push).toMatchObject({ connections: 0, subscriptions: 0 }));
   });
 
   it("gives what is held on subscribe if asked, marked as a snapshot, and changes after it", async () => {
@@ -213,7 +214,7 @@ describe("WS /ws/ipns", () => {
     const last = keys.at(-1) ?? createTestName();
     await put(node, last, await makeRecord(last, { sequence: 2n }));
     const updates = (): Message[] => client.heard.filter(({ type }) => type === "update");
-    await vi.waitFor(() => expect(new Set(updates().map(({ name }) => name)).size).toBe(300));
+    await until(() => expect(new Set(updates().map(({ name }) => name)).size).toBe(300));
     await client.settled();
     const ofLast = updates().filter(({ name }) => name === last.name.text);
     expect(ofLast.at(-1)).toMatchObject({ sequence: 2 });
@@ -251,13 +252,13 @@ describe("R42: the limits of /ws/ipns", () => {
     for (let cutAt = 1; cutAt < 14; cutAt += 3) {
       using cut = await rawConnection(node.port);
       cut.write(HANDSHAKE);
-      await vi.waitFor(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
+      await until(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
       cut.write(frame);
-      await vi.waitFor(() => expect(cut.received).toContain("subscribed"));
+      await until(() => expect(cut.received).toContain("subscribed"));
       cut.write(frame.subarray(0, cutAt));
       await put(node, key, await makeRecord(key, { sequence: BigInt(cutAt) }));
       cut[Symbol.dispose]();
-      await vi.waitFor(() => expect(node.metrics.push.connections).toBe(1));
+      await until(() => expect(node.metrics.push.connections).toBe(1));
     }
     const updates = await healthy.hears("update", 5);
     expect(updates.map(({ sequence }) => sequence)).toEqual([1, 4, 7, 10, 13]);
@@ -283,7 +284,7 @@ describe("R42: the limits of /ws/ipns", () => {
       if (sequence % 5n === 0n) await healthy.hears("update", Number(sequence));
     }
     expect(node.metrics.push.slowClientsDropped).toBe(1);
-    await vi.waitFor(() => expect(node.metrics.push.connections).toBe(1));
+    await until(() => expect(node.metrics.push.connections).toBe(1));
     const updates = await healthy.hears("update", Number(sequence));
     expect(updates.at(-1)).toMatchObject({ sequence: Number(sequence) - 1 });
   });
@@ -292,9 +293,9 @@ describe("R42: the limits of /ws/ipns", () => {
     await using node = await startHttp({ server: { push: { heartbeatMs: 100 } } });
     using alive = await TestClient.open(node);
     using dead = new TestClient(node);
-    await vi.waitFor(() => expect(dead.socket.readyState).toBe(WebSocket.OPEN));
+    await until(() => expect(dead.socket.readyState).toBe(WebSocket.OPEN));
     dead.socket.pause();
-    await vi.waitFor(() => expect(node.metrics.push.connections).toBe(1), { timeout: 5_000 });
+    await until(() => expect(node.metrics.push.connections).toBe(1));
     await alive.settled();
     expect(alive.closedWith).toBeUndefined();
   });
@@ -308,7 +309,7 @@ describe("R42: the limits of /ws/ipns", () => {
     });
     expect(status).toBe(429);
     for (const client of clients) client[Symbol.dispose]();
-    await vi.waitFor(() => expect(node.metrics.push.connections).toBe(0));
+    await until(() => expect(node.metrics.push.connections).toBe(0));
     using later = await TestClient.open(node);
     await later.settled();
   });
@@ -319,8 +320,8 @@ describe("R42: the limits of /ws/ipns", () => {
     large.say("x".repeat(1025));
     using often = await TestClient.open(node);
     for (let i = 0; i < 101; i++) often.say({ action: "ping" });
-    await vi.waitFor(() => expect([large.closedWith, often.closedWith]).toEqual([1009, 1008]));
-    await vi.waitFor(() => expect(node.metrics.push.connections).toBe(0));
+    await until(() => expect([large.closedWith, often.closedWith]).toEqual([1009, 1008]));
+    await until(() => expect(node.metrics.push.connections).toBe(0));
   });
 
   it("survives frames that are not WebSocket, and connections that end in the middle", async () => {
@@ -330,9 +331,9 @@ describe("R42: the limits of /ws/ipns", () => {
     await garbage.closed;
     using cut = await rawConnection(node.port);
     cut.write(HANDSHAKE);
-    await vi.waitFor(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
+    await until(() => expect(cut.received).toMatch(/^HTTP\/1.1 101 /));
     cut[Symbol.dispose]();
-    await vi.waitFor(() => expect(node.metrics.push.connections).toBe(0));
+    await until(() => expect(node.metrics.push.connections).toBe(0));
     using client = await TestClient.open(node);
     await client.settled();
   });
@@ -346,5 +347,5 @@ it("says goodbye to its clients when the node stops, and the stop does not wait 
   const startedMs = performance.now();
   await node.server.close(10_000);
   expect(performance.now() - startedMs).toBeLessThan(3_000);
-  await vi.waitFor(() => expect(polite.closedWith).toBe(1001));
+  await until(() => expect(polite.closedWith).toBe(1001));
 });

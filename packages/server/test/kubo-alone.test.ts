@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CID } from "multiformats/cid";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
@@ -9,6 +9,7 @@ import { unknownCid } from "./contracts/block-source.contract.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { collect, within } from "./support/start-embedded.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 async function inFrontOf(kubo: Kubo): Promise<KuboBackend> {
   const backend = new KuboBackend(
@@ -17,7 +18,7 @@ async function inFrontOf(kubo: Kubo): Promise<KuboBackend> {
   );
   onTestFinished(() => backend[Symbol.asyncDispose]());
   backend.start();
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+  await until(() => expect(backend.status().state).toBe("running"));
   return backend;
 }
 

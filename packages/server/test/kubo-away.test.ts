@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { Blocks } from "../src/content/blocks.ts";
@@ -13,6 +13,7 @@ import { blockOf } from "./support/blocks.ts";
 import { type ScriptedKubo, startScriptedKubo } from "./support/scripted-kubo.ts";
 import { within } from "./support/start-embedded.ts";
 import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 function inFrontOf(url: string, clock: Clock & Timers = systemClock) {
   const vault = new MemoryBlockStore();
@@ -26,7 +27,7 @@ describe.skipIf(!kuboAvailable)("a real Kubo that is frozen", () => {
   test("is away within ten seconds, waits end with it, what is held is read on, and it is back when it thaws (R38)", async () => {
     await using kubo = await startKubo({ label: "frozen" });
     const { backend, vault } = inFrontOf(kubo.apiUrl);
-    await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+    await until(() => expect(backend.status().state).toBe("running"));
     const blocks = new Blocks({ vault, sources: [backend], metrics: new Metrics() });
     const held = blockOf(randomBytes(1_000));
     await vault.put([held]);
@@ -35,10 +36,10 @@ describe.skipIf(!kuboAvailable)("a real Kubo that is frozen", () => {
     const frozenAtMs = performance.now();
     const waiting = blocks.get(unknownCid(), within(60_000));
     waiting.catch(() => {});
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await blocks.get(held.cid, within(100))).toBeDefined();
       expect(backend.status().state).toBe("unreachable");
-    }, 15_000);
+    });
     expect(performance.now() - frozenAtMs).toBeLessThan(10_500);
     await expect(waiting).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
     await expect(
@@ -48,7 +49,7 @@ describe.skipIf(!kuboAvailable)("a real Kubo that is frozen", () => {
     });
 
     kubo.thaw();
-    await vi.waitFor(() => expect(backend.status().state).toBe("running"), 15_000);
+    await until(() => expect(backend.status().state).toBe("running"));
     await backend.pinner.pin(held.cid, { recursive: true, ...within(10_000) });
   });
 });
@@ -81,19 +82,16 @@ test("a Kubo that takes ten seconds for each call, one after the other, is slow 
     nowMs: () => systemClock.nowMs(),
     after: (ms, callback) => systemClock.after(ms / FASTER, callback),
   });
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+  await until(() => expect(backend.status().state).toBe("running"));
   delayMs = 10_000;
   // It becomes slow all at once, which looks like the end until the first late answers arrive.
-  await vi.waitFor(() => expect(backend.status().state).toBe("unreachable"), 10_000);
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+  await until(() => expect(backend.status().state).toBe("unreachable"));
+  await until(() => expect(backend.status().state).toBe("running"));
   const states = new Set<string>();
   const endAtMs = performance.now() + 60_000 / FASTER;
-  await vi.waitFor(
-    () => {
-      states.add(backend.status().state);
-      expect(performance.now()).toBeGreaterThan(endAtMs);
-    },
-    { timeout: 15_000, interval: 5 },
-  );
+  await until(() => {
+    states.add(backend.status().state);
+    expect(performance.now()).toBeGreaterThan(endAtMs);
+  });
   expect([...states]).toEqual(["running"]);
 }, 40_000);

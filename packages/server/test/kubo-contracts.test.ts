@@ -1,6 +1,6 @@
 import { CID } from "multiformats/cid";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, vi } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
@@ -10,6 +10,7 @@ import { pinnerContract } from "./contracts/pinner.contract.ts";
 import { recordRouterContract } from "./contracts/record-router.contract.ts";
 import { carOf } from "./support/cars.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const sharedElsewhere = async (): Promise<void> => {
   // The parts belong to the enclosing describe.
@@ -82,9 +83,9 @@ async function twoKubos() {
     { logger: pino({ level: "silent" }), clock: systemClock, vault },
   );
   backend.start();
-  await vi.waitFor(() => {
+  await until(() => {
     if (backend.status().peers === 0) throw new Error("no peers yet");
-  }, 10_000);
+  });
   const dispose = async (): Promise<void> => {
     await backend[Symbol.asyncDispose]();
     await ours[Symbol.asyncDispose]();

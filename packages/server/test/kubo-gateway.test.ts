@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CID } from "multiformats/cid";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
@@ -11,6 +11,7 @@ import { rawCidOf } from "./support/raw-cid.ts";
 import { type ScriptedKubo, startScriptedKubo } from "./support/scripted-kubo.ts";
 import { within } from "./support/start-embedded.ts";
 import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const RAW = "application/vnd.ipld.raw";
 
@@ -25,7 +26,7 @@ async function inFrontOf(rpcUrl: string, gatewayUrl: string | undefined, faster 
   );
   onTestFinished(() => backend[Symbol.asyncDispose]());
   backend.start();
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"), 10_000);
+  await until(() => expect(backend.status().state).toBe("running"));
   return backend;
 }
 
@@ -114,12 +115,12 @@ test.each<KuboBehaviour>([
     expect(Buffer.compare(await backend.retrieve(rawCidOf(bytes), within(10_000)), bytes)).toBe(0);
   }
   expect(rpc.asked).toEqual(["block/get", "block/get", "block/get"]);
-  await vi.waitFor(() => expect(gateway.open).toBe(0));
+  await until(() => expect(gateway.open).toBe(0));
   const before = gateway.connections;
-  await vi.waitFor(async () => {
+  await until(async () => {
     await backend.retrieve(rawCidOf(bytes), within(10_000));
     expect(gateway.connections).toBeGreaterThan(before);
-  }, 10_000);
+  });
 });
 
 test("an abort ends the request at the gateway, and is not held against it", async () => {
@@ -130,11 +131,11 @@ test("an abort ends the request at the gateway, and is not held against it", asy
     const leaving = new AbortController();
     const reading = backend.retrieve(unknownCid(), { signal: leaving.signal });
     reading.catch(() => {});
-    await vi.waitFor(() => expect(gateway.open).toBe(1));
+    await until(() => expect(gateway.open).toBe(1));
     const reason = new Error("the reader has gone");
     leaving.abort(reason);
     await expect(reading).rejects.toBe(reason);
-    await vi.waitFor(() => expect(gateway.open).toBe(0));
+    await until(() => expect(gateway.open).toBe(0));
   }
   expect(rpc.asked).toEqual([]);
 });

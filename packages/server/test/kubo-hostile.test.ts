@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { HoldfastError } from "@holdfast/core";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { type Clock, systemClock, type Timers } from "../src/telemetry/clock.ts";
@@ -10,6 +10,7 @@ import { type HostileKubo, type KuboBehaviour, startHostileKubo } from "./suppor
 import { rawCidOf } from "./support/raw-cid.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { collect, within } from "./support/start-embedded.ts";
+import { until } from "./support/until.ts";
 
 /** Real time, but every wait is so many times shorter, so that a deadline of a minute can be tested. */
 function fasterClock(factor: number, onWait = (_ms: number): void => {}): Clock & Timers {
@@ -39,7 +40,7 @@ async function setUp({
   );
   onTestFinished(() => backend[Symbol.asyncDispose]());
   backend.start();
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"));
+  await until(() => expect(backend.status().state).toBe("running"));
   return { kubo, backend };
 }
 
@@ -63,7 +64,7 @@ const FAILS = { code: expect.stringMatching(/^(BACKEND_UNAVAILABLE|UPSTREAM_TIME
 
 /** Everything that was asked for is over there as well: nothing is left open. */
 async function nothingIsOpen(kubo: HostileKubo): Promise<void> {
-  await vi.waitFor(() => expect(kubo.open).toBe(0), 5_000);
+  await until(() => expect(kubo.open).toBe(0));
 }
 
 describe.each([...MALICE, ...NONSENSE])("what claims to be Kubo is hostile: %s", (behaviour) => {
@@ -132,7 +133,7 @@ test("an abort ends the request at Kubo, too", async () => {
   const leaving = new AbortController();
   const reading = backend.retrieve(unknownCid(), { signal: leaving.signal });
   reading.catch(() => {});
-  await vi.waitFor(() => expect(kubo.open).toBe(1));
+  await until(() => expect(kubo.open).toBe(1));
   const reason = new Error("the reader has gone");
   leaving.abort(reason);
   await expect(reading).rejects.toBe(reason);
@@ -145,7 +146,7 @@ test("only so many blocks are asked for at once, over connections that are kept"
   const leaving = new AbortController();
   const all = Array.from({ length: 100 }, () => backend.retrieve(unknownCid(), { signal: leaving.signal }));
   const settled = Promise.allSettled(all);
-  await vi.waitFor(() => expect(kubo.open).toBe(32));
+  await until(() => expect(kubo.open).toBe(32));
   leaving.abort();
   await settled;
   expect(kubo.asked.length).toBe(32);
@@ -180,14 +181,14 @@ test("a Kubo that does not answer about its state is unreachable, calls fail at 
   const { kubo, backend } = await setUp({ speed: 20 });
   kubo.behaviour = "500";
   kubo.isStatusHostile = true;
-  await vi.waitFor(() => expect(backend.status()).toMatchObject({ state: "unreachable", peers: 0 }), 5_000);
+  await until(() => expect(backend.status()).toMatchObject({ state: "unreachable", peers: 0 }));
   kubo.asked.length = 0;
   await expect(backend.retrieve(unknownCid(), within(5_000))).rejects.toMatchObject({
     code: "BACKEND_UNAVAILABLE",
   });
   expect(kubo.asked).toEqual([]);
   kubo.isStatusHostile = false;
-  await vi.waitFor(() => expect(backend.status()).toMatchObject({ state: "running", peers: 1 }), 5_000);
+  await until(() => expect(backend.status()).toMatchObject({ state: "running", peers: 1 }));
 });
 
 test("while Kubo is away it is looked at less and less often, every ten seconds at last", async () => {
@@ -197,8 +198,8 @@ test("while Kubo is away it is looked at less and less often, every ten seconds 
   kubo.isStatusHostile = true;
   // 15 s is what an answer may take.
   const pausesMs = (): number[] => waitsMs.slice(waitsMs.indexOf(500)).filter((ms) => ms !== 15_000);
-  await vi.waitFor(() => expect(waitsMs).toContain(500), 10_000);
-  await vi.waitFor(() => expect(pausesMs().length).toBeGreaterThanOrEqual(7), 10_000);
+  await until(() => expect(waitsMs).toContain(500));
+  await until(() => expect(pausesMs().length).toBeGreaterThanOrEqual(7));
   expect(pausesMs().slice(0, 7)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
 });
 
@@ -207,7 +208,7 @@ test("a broken connection makes it look at Kubo at once", async () => {
   kubo.behaviour = "reset";
   const looksBefore = kubo.looks;
   await expect(backend.retrieve(unknownCid(), within(5_000))).rejects.toMatchObject(FAILS);
-  await vi.waitFor(() => expect(kubo.looks).toBeGreaterThan(looksBefore));
+  await until(() => expect(kubo.looks).toBeGreaterThan(looksBefore));
   expect(backend.status().state).toBe("running");
 });
 
@@ -216,7 +217,7 @@ test("a disposed backend ends its calls with SHUTTING_DOWN", async () => {
   kubo.behaviour = "silent";
   const call = backend.retrieve(unknownCid(), within(20_000));
   call.catch(() => {});
-  await vi.waitFor(() => expect(kubo.open).toBe(1));
+  await until(() => expect(kubo.open).toBe(1));
   await backend[Symbol.asyncDispose]();
   await expect(call).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
   await nothingIsOpen(kubo);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import type { Block } from "../src/content/block-store.ts";
@@ -17,6 +17,7 @@ import {
   startScriptedKubo,
 } from "./support/scripted-kubo.ts";
 import { collect, within } from "./support/start-embedded.ts";
+import { until } from "./support/until.ts";
 
 const notPinned: ScriptedCommand = (response, { query }) =>
   refuse(response, `path '${query.get("arg")}' is not pinned`);
@@ -52,7 +53,7 @@ async function setUp(
   );
   onTestFinished(() => backend[Symbol.asyncDispose]());
   backend.start();
-  await vi.waitFor(() => expect(backend.status().state).toBe("running"));
+  await until(() => expect(backend.status().state).toBe("running"));
   return { kubo, pinner: backend.pinner, backend };
 }
 
@@ -148,11 +149,11 @@ test("a Kubo that does not read is not sent more than connections hold; an abort
   pinning.catch(() => {});
   await isAsked.promise;
   let before = -1;
-  await vi.waitFor(() => {
+  await until(() => {
     const now = before === sent;
     before = sent;
     expect(now).toBe(true);
-  }, 5_000);
+  });
   expect(sent).toBeLessThan(leaves.length / 2);
   const reason = new Error("nobody wants it any more");
   leaving.abort(reason);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import type { Block } from "../src/content/block-store.ts";
@@ -10,6 +10,7 @@ import { carOf, dagCborBlock } from "./support/cars.ts";
 import { createPins, requestOf } from "./support/create-pins.ts";
 import { collect, within } from "./support/start-embedded.ts";
 import { canLimitDisk, type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const deep = (): { recursive: boolean; signal: AbortSignal } => ({ recursive: true, ...within(60_000) });
 
@@ -26,7 +27,7 @@ function create(kubo: Kubo, options: { readonly authorization?: string } = {}) {
 
 async function inFrontOf(kubo: Kubo, options: { readonly authorization?: string } = {}) {
   const parts = create(kubo, options);
-  await vi.waitFor(() => expect(parts.backend.status().state).toBe("running"), 10_000);
+  await until(() => expect(parts.backend.status().state).toBe("running"));
   return parts;
 }
 
@@ -106,9 +107,9 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
     const broken = pinner.pin(root.cid, { ...deep(), onProgress });
     await expect(broken).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
     await killed;
-    await vi.waitFor(() => expect(backend.status().state).toBe("unreachable"), 10_000);
+    await until(() => expect(backend.status().state).toBe("unreachable"));
     await kubo.restart({ keepPorts: true });
-    await vi.waitFor(() => expect(backend.status().state).toBe("running"), 20_000);
+    await until(() => expect(backend.status().state).toBe("running"), 20_000);
     expect(await pinner.isPinned(root.cid, deep())).toBe(false);
     await pinner.pin(root.cid, deep());
     await holds(kubo, blocks);
@@ -134,8 +135,8 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
       expect(await pinner.isPinned(cid, deep())).toBe(true);
       await pins.release(cid, { source: "add", holder: "" });
     }
-    await vi.waitFor(async () => expect(await pinner.isPinned(ours.cid, deep())).toBe(false), 10_000);
-    await vi.waitFor(() => expect(pins.totals()).toEqual([]), 10_000);
+    await until(async () => expect(await pinner.isPinned(ours.cid, deep())).toBe(false));
+    await until(() => expect(pins.totals()).toEqual([]));
     for (const { cid } of [theirs, direct]) expect(await pinner.isPinned(cid, deep())).toBe(true);
   });
 
@@ -200,6 +201,6 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
       await holds(kubo, [block]);
     }
     const stranger = create(kubo, { authorization: "Bearer another-token" });
-    await vi.waitFor(() => expect(stranger.backend.status().state).toBe("unreachable"), 10_000);
+    await until(() => expect(stranger.backend.status().state).toBe("unreachable"));
   });
 });

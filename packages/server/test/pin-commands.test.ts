@@ -3,7 +3,7 @@ import { request } from "node:http";
 import fc from "fast-check";
 import { create as createKuboClient } from "kubo-rpc-client";
 import { CID } from "multiformats/cid";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
@@ -12,6 +12,7 @@ import { messageOf, rpc, type RpcAnswer } from "./support/rpc.ts";
 import { fails, hangs, type PinScript, ScriptedPinner } from "./support/scripted-pinner.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
 import { IPFS_BINARY, kuboAvailable } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const cid = (text: string): string => blockOf(text).cid.toString();
 const TOKENS = ["token-0123456789-a", "token-0123456789-b"] as const;
@@ -75,7 +76,7 @@ describe("pin/add", () => {
     node.pinner.script(blockOf("slow").cid, hangs);
     const leaving = new AbortController();
     const left = rpc(node, `pin/add?arg=${cid("slow")}`, undefined, { signal: leaving.signal });
-    await vi.waitFor(() => expect(node.pins.view(blockOf("slow").cid)?.stage).toBe("pinning"));
+    await until(() => expect(node.pins.view(blockOf("slow").cid)?.stage).toBe("pinning"));
     leaving.abort();
     await expect(left).rejects.toThrow(/abort/i);
     expect(node.pins.get(blockOf("slow").cid)).toMatchObject({ state: "queued" });
@@ -249,9 +250,9 @@ describe("pin/ls", () => {
     await using node = await start();
     const texts = Array.from({ length: 701 }, (_, i) => `pin ${i}`);
     await node.pins.add(texts.map((text) => requestOf(text, { source: "add", name: `"${text}"` })));
-    await vi.waitFor(
+    await until(
       () => expect(node.pins.totals().find(({ state }) => state === "pinned")?.pins).toBe(701),
-      { timeout: 20_000 },
+      20_000,
     );
     const { lines } = await rpc(node, "pin/ls?names=true");
     const found = lines[0]?.["Keys"] as Readonly<Record<string, unknown>>;
@@ -272,7 +273,7 @@ describe("pin/update", () => {
     node.pinner.script(blockOf("new").cid, script);
     await rpc(node, `pin/add?arg=${cid("old")}&name=site`, undefined, bearer(TOKENS[0]));
     const updated = update(node, `arg=${cid("old")}&arg=${cid("new")}`);
-    await vi.waitFor(() => expect(node.pins.view(blockOf("new").cid)?.stage).toBe("pinning"));
+    await until(() => expect(node.pins.view(blockOf("new").cid)?.stage).toBe("pinning"));
     expect(node.pins.get(blockOf("old").cid)?.state).toBe("pinned");
     release();
     expect((await updated).lines).toEqual([{ Pins: [cid("old"), cid("new")] }]);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastError } from "@holdfast/core";
 import pino from "pino";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ListFile } from "../src/adapters/list-files/list-file.ts";
 import { MemoryListedPins } from "../src/adapters/memory/listed-pins.ts";
 import { parseFollowEntry } from "../src/config/follow.ts";
@@ -14,6 +14,7 @@ import { blockOf } from "./support/blocks.ts";
 import { createFollows, publishedKey, type TestFollows } from "./support/create-follows.ts";
 import { requestOf } from "./support/create-pins.ts";
 import { createTestName } from "./support/records.ts";
+import { until } from "./support/until.ts";
 
 const cid = (text: string): string => blockOf(text).cid.toString();
 const LOOK_MS = 5_000;
@@ -68,7 +69,7 @@ async function startList(
   const file = new ListFile({ ...shared, timers, reader }, { path, lookMs: LOOK_MS, settledMs: SETTLED_MS });
   onTestFinished(() => file[Symbol.asyncDispose]());
   file.start();
-  await vi.waitFor(() => expect(looked).toBe(1), { interval: 1 });
+  await until(() => expect(looked).toBe(1));
   return {
     ...room,
     path,
@@ -81,7 +82,7 @@ async function startList(
       for (let i = 0; i < count; i++) {
         const before = looked;
         await clock.advance(LOOK_MS);
-        await vi.waitFor(() => expect(looked).toBeGreaterThan(before), { interval: 1 });
+        await until(() => expect(looked).toBeGreaterThan(before));
         await clock.advance(0);
       }
     },
@@ -210,10 +211,10 @@ test("while the queue takes nothing the list waits, and goes on where it was", a
   list.write(`${cid("a")}\n`);
   await list.looks(1);
   await list.clock.advance(LOOK_MS);
-  await vi.waitFor(() => expect(refusals).toBe(1), { interval: 1 });
+  await until(() => expect(refusals).toBe(1));
   expect(list.listed("a")).toBe("");
   await list.clock.advance(20_000);
-  await vi.waitFor(() => expect(list.metrics.pinlist.reads).toBe(1), { interval: 1 });
+  await until(() => expect(list.metrics.pinlist.reads).toBe(1));
   expect(list.listed("a")).toBe("a");
 });
 

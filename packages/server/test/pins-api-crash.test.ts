@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { blockOf } from "./support/blocks.ts";
 import { type RunningProcess, startProcess } from "./support/start-process.ts";
+import { until } from "./support/until.ts";
 
 const TOKEN = "token-of-team-a-0123";
 const ENV = { HOLDFAST_PINS_TOKENS: `team-a:${TOKEN}` };
@@ -91,7 +92,7 @@ test("R28: kill -9 loses no pin that was answered 202, and leaves no claim witho
     const node = await startProcess(dataDir, ENV);
     const before = expected.size;
     const writers = Array.from({ length: WRITERS }, (_, i) => work(node, 10 * round + i, expected));
-    await expect.poll(() => expected.size - before, { timeout: 30_000 }).toBeGreaterThan(120);
+    await until(() => expect(expected.size - before).toBeGreaterThan(120), 30_000);
     await node.kill();
     await Promise.all(writers);
   }

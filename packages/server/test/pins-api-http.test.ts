@@ -1,7 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import fc from "fast-check";
 import { CID } from "multiformats/cid";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, cidOf } from "./support/blocks.ts";
 import { fails, hangs } from "./support/scripted-pinner.ts";
@@ -17,6 +17,7 @@ import {
   TOKEN_B,
   untilStatus,
 } from "./support/start-pins-api.ts";
+import { until } from "./support/until.ts";
 
 const cid = (text: string): string => blockOf(text).cid.toString();
 const PEER = "/ip4/93.184.216.34/tcp/4001/p2p/12D3KooWJNGGHBzL4VMiSyD5ptkxjWJLvbe5q8UXsQKKkbm8pBoh";
@@ -68,7 +69,7 @@ describe("a pin", () => {
       status_details: "no such codec",
     });
     // It is tried again, so it has not failed for good.
-    await vi.waitFor(async () => {
+    await until(async () => {
       const { body } = await node.ask("GET", `/pins/${absent}`);
       expect(body).toMatchObject({
         status: "queued",
@@ -125,7 +126,7 @@ describe("a pin", () => {
     expect(node.pins.get(blockOf("old").cid)?.state).toBe("pinned");
     resolve(undefined);
     await untilStatus(node, fresh, "pinned");
-    await vi.waitFor(() => expect(node.pins.get(blockOf("old").cid)).toBeUndefined());
+    await until(() => expect(node.pins.get(blockOf("old").cid)).toBeUndefined());
     expect(node.pins.get(blockOf("new").cid)?.state).toBe("pinned");
   });
 });
@@ -135,7 +136,7 @@ describe("the origins of a pin", () => {
     await using node = await startPinsApi();
     node.pinner.script(blockOf("x").cid, fails("CONTENT_NOT_FOUND", "nobody has it"));
     const id = idOf(await node.ask("POST", "/pins", { cid: cid("x"), origins: [PEER] }));
-    await vi.waitFor(() => expect(node.pins.view(blockOf("x").cid)?.stage).toBe("failed"));
+    await until(() => expect(node.pins.view(blockOf("x").cid)?.stage).toBe("failed"));
     node.pinner.script(blockOf("x").cid, () => Promise.resolve({ blocks: 1, bytes: 1 }));
     node.reached[0]?.();
     await untilStatus(node, id, "pinned");
@@ -255,7 +256,7 @@ describe("bounds", () => {
     connection.write(
       `POST /pins HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN_A}\r\nContent-Type: application/json\r\nContent-Length: 70000\r\n\r\n{`,
     );
-    await vi.waitFor(() => expect(connection.received).toContain('{"error":{"reason":"BODY_TOO_LARGE"'));
+    await until(() => expect(connection.received).toContain('{"error":{"reason":"BODY_TOO_LARGE"'));
   });
 
   test.for([
@@ -379,13 +380,11 @@ describe("rule 7 of http-api.md: every error below /pins has the form of the spe
 
     await using full = await startPinsApi({ databasePagesMax: 150 });
     const pin = { cid: cid("x"), meta: { filler: "x".repeat(16_000) } };
-    const failed = await vi.waitUntil(
-      async () => {
-        const answer = await full.ask("POST", "/pins", pin);
-        return answer.status === 202 ? undefined : answer;
-      },
-      { interval: 1, timeout: 10_000 },
-    );
+    const failed = await until(async () => {
+      const answer = await full.ask("POST", "/pins", pin);
+      expect(answer.status).not.toBe(202);
+      return answer;
+    });
     expect([failed.status, failed.body]).toEqual([503, failure("STORE_FAILED")]);
     expect(failed.headers.get("retry-after")).toBeTruthy();
     expect((await full.ask("GET", `/pins?${ALL}`)).status).toBe(200);
@@ -429,7 +428,7 @@ describe("filters", () => {
     for (const text of ["0", "1", "2", "3"]) {
       await node.ask("POST", "/pins", { cid: cid(text), meta: { app: text < "2" ? "x" : "y", n: text } });
     }
-    await vi.waitFor(async () => expect((await node.ask("GET", "/pins")).body["count"]).toBe(3));
+    await until(async () => expect((await node.ask("GET", "/pins")).body["count"]).toBe(3));
     const names = async (query: string): Promise<unknown> => {
       const answer = await node.ask("GET", `/pins?${query}`);
       const ids = resultsOf(answer).map(({ requestid }) => requestid.at(-1));

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { KuboBackend } from "../src/adapters/kubo/kubo-backend.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
@@ -10,6 +10,7 @@ import { bytesOf } from "./support/blocks.ts";
 import { startEmbedded, within } from "./support/start-embedded.ts";
 import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
 import { startProcess } from "./support/start-process.ts";
+import { until } from "./support/until.ts";
 
 const NOBODY = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWJNGGHBzL4VMiSyD5ptkxjWJLvbe5q8UXsQKKkbm8pBoh";
 
@@ -19,7 +20,7 @@ describe("connecting to the origins of a pin", () => {
     await using other = await startEmbedded();
     const wrongPort = other.addr.replace(/tcp\/\d+/, "tcp/1");
     await one.node.connectTo([NOBODY, wrongPort, other.addr], within(15_000));
-    await vi.waitFor(() => expect(one.node.status().peers).toBe(1));
+    await until(() => expect(one.node.status().peers).toBe(1));
     await expect(one.node.connectTo([NOBODY], within(15_000))).rejects.toMatchObject({
       code: "BACKEND_UNAVAILABLE",
     });
@@ -44,7 +45,7 @@ describe("connecting to the origins of a pin", () => {
       backend.start();
       const wrongPort = other.addr.replace(/tcp\/\d+/, "tcp/1");
       await backend.connectTo([NOBODY, wrongPort, other.addr], within(20_000));
-      await vi.waitFor(() => expect(other.node.status().peers).toBe(1));
+      await until(() => expect(other.node.status().peers).toBe(1));
       await expect(backend.connectTo([NOBODY], within(20_000))).rejects.toMatchObject({
         code: expect.stringMatching(/BACKEND_UNAVAILABLE|UPSTREAM_TIMEOUT/) as unknown,
       });

@@ -1,5 +1,5 @@
 import { CID } from "multiformats/cid";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { adminPinWishRoutes } from "../src/http/routes/admin-pin-wish.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { dagCborBlock } from "./support/cars.ts";
@@ -8,6 +8,7 @@ import { partsOf, rpc } from "./support/rpc.ts";
 import { fails, hangs, ScriptedPinner } from "./support/scripted-pinner.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
 import { startAdmin } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -71,7 +72,7 @@ describe("in front of another repository", () => {
     await rpc(node, "block/put?pin=true", partsOf("block"));
     await rpc(node, "block/put", partsOf("not pinned"));
     await submit(node, "submitted");
-    await vi.waitFor(() => {
+    await until(() => {
       const pins = node.pins.list({ limit: 10 }).pins;
       expect(pins.map(({ state, claim }) => [claim.source, state])).toEqual([
         ["add", "pinned"],

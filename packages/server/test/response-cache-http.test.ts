@@ -3,13 +3,14 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { encode as encodeJson } from "@ipld/dag-json";
 import { parseGatewayHosts } from "../src/config/gateway-hosts.ts";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bytesFrom, codecBlock, comparableHeaders, get, makeDag } from "./support/gateway.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
 import { ScriptedRouter } from "./support/scripted-router.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const DAG_JSON = 0x0129;
@@ -59,7 +60,7 @@ async function startSite() {
 
 /** An answer of several blocks that a busy disk gave slowly was a stream, and is kept when it is asked for again. */
 function askUntilKept(node: TestContent, path: string): ReturnType<typeof ask> {
-  return vi.waitFor(async () => {
+  return until(async () => {
     const again = await ask(node, path);
     expect(again.isFromCache).toBe(true);
     return again;
@@ -293,7 +294,7 @@ describe("R17: only what is complete is kept", () => {
     source.hold();
     const leaving = new AbortController();
     const left = fetch(`${node.url}/ipfs/${root}?format=car`, { signal: leaving.signal }).catch(() => "left");
-    await vi.waitFor(() => expect(source.asked.length).toBeGreaterThan(0));
+    await until(() => expect(source.asked.length).toBeGreaterThan(0));
     leaving.abort();
     expect(await left).toBe("left");
     source.release();
@@ -371,7 +372,7 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     expect(router.getCount).toBe(0);
     expect(await at(10_000)).toEqual([true, "STALE", "public, max-age=0", "holdfast; hit; ttl=-6"]);
     await clock.advance(1_000);
-    await vi.waitFor(() => expect(router.getCount).toBe(1));
+    await until(() => expect(router.getCount).toBe(1));
   });
 
   test("a record that is confirmed again makes its answers fresh again, without a miss", async () => {
@@ -383,7 +384,7 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     await ask(node, path);
     await node.http.clock.advance(25_000);
     expect((await ask(node, path)).cacheStatus).toBe("STALE");
-    await vi.waitFor(async () => {
+    await until(async () => {
       await node.http.clock.advance(500);
       expect(await ask(node, path)).toMatchObject({ cacheStatus: "HIT", isFromCache: true });
     });
@@ -396,7 +397,7 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     for (let i = 0; i < 2; i++) expect((await ask(node, path)).body).toBe("one");
     await node.http.clock.advance(60_002);
     const answer = ask(node, path);
-    await vi.waitFor(async () => {
+    await until(async () => {
       await node.http.clock.advance(1_000);
       expect(node.http.metrics.content.responsesOutdated).toBe(1);
     });

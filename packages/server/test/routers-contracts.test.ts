@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { CID } from "multiformats/cid";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter } from "../src/adapters/routers/http-router.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { recordRouterContract } from "./contracts/record-router.contract.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 import { startHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const parts = { clock: systemClock, verifySignature };
 
@@ -50,11 +51,11 @@ describe.skipIf(!kuboAvailable)("the routing API of a Kubo that has a neighbour"
     const signal = AbortSignal.timeout(10_000);
     const cid = CID.parse(await kubos.other.add(randomBytes(100)));
     await kubos.other.rpc(`routing/provide?arg=${cid.toString()}`);
-    await vi.waitFor(async () => {
+    await until(async () => {
       const found = [];
       for await (const { id } of router.findProviders(cid, { limit: 20, signal })) found.push(id);
       expect(found).toContain(kubos.other.peerId);
-    }, 10_000);
+    });
     expect(await router.findPeer(kubos.other.peerId, { signal })).toMatchObject({
       id: kubos.other.peerId,
       addrs: expect.arrayContaining([expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+$/)]) as string[],

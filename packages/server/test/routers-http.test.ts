@@ -1,12 +1,13 @@
 import { formatIpnsName } from "@holdfast/core";
 import { CID } from "multiformats/cid";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter, type HttpRouterOptions } from "../src/adapters/routers/http-router.ts";
 import { systemClock } from "../src/telemetry/clock.ts";
 import { ManualClock } from "./support/manual-clock.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { RECORD_TYPE, type RouterBehaviour, startRouterServer } from "./support/router-server.ts";
+import { until } from "./support/until.ts";
 
 const parts = { clock: systemClock, verifySignature };
 const FAST = { requestMsMax: 500, idleMsMax: 250, putMsMax: 500 };
@@ -66,7 +67,7 @@ describe("asking a router for a record", () => {
     await expect(get()).rejects.toMatchObject({ name: "HoldfastError", code });
     expect(performance.now() - startedAtMs).toBeLessThan(1_500);
     // Nothing is left open behind it.
-    await vi.waitFor(() => expect(server.open).toBe(0));
+    await until(() => expect(server.open).toBe(0));
   });
 
   test("nobody listening is a failure at once, and one that names a time is quoted", async () => {
@@ -80,10 +81,10 @@ describe("asking a router for a record", () => {
     const { server, get } = await setUp("silent", { requestMsMax: 60_000, idleMsMax: 60_000 });
     const leaving = new AbortController();
     const getting = get(createTestName().name, leaving.signal);
-    await vi.waitFor(() => expect(server.open).toBe(1));
+    await until(() => expect(server.open).toBe(1));
     leaving.abort();
     expect(await getting).toEqual([]);
-    await vi.waitFor(() => expect(server.open).toBe(0));
+    await until(() => expect(server.open).toBe(0));
   });
 
   test("no more than requestsMax requests run at once, and one that waits can leave", async () => {
@@ -94,7 +95,7 @@ describe("asking a router for a record", () => {
     });
     const leaving = new AbortController();
     const all = Array.from({ length: 5 }, () => get(createTestName().name, leaving.signal));
-    await vi.waitFor(() => expect(server.asked).toHaveLength(2));
+    await until(() => expect(server.asked).toHaveLength(2));
     leaving.abort();
     expect(await Promise.all(all)).toEqual([[], [], [], [], []]);
     expect(server.asked).toHaveLength(2);
@@ -158,7 +159,7 @@ describe("putting a record to a router", () => {
     const router = new HttpRouter({ ...parts, clock }, { baseUrl: server.url });
     const key = createTestName();
     const putting = router.put(key.name, await makeRecord(key), { signal });
-    await vi.waitFor(() => expect(server.heldPuts).toHaveLength(1));
+    await until(() => expect(server.heldPuts).toHaveLength(1));
     await clock.advance(60_000);
     server.heldPuts[0]?.();
     expect(await putting).toEqual({ confirmedPeers: 1 });
@@ -171,7 +172,7 @@ describe("putting a record to a router", () => {
     server.records.set(key.name.text, record);
     const stopping = new AbortController();
     const puts = [1, 2, 3].map(() => router.put(key.name, record, { signal: stopping.signal }));
-    await vi.waitFor(() => expect(server.heldPuts).toHaveLength(2));
+    await until(() => expect(server.heldPuts).toHaveLength(2));
     const found = await get(key.name).catch((err: unknown) => err);
     stopping.abort();
     await Promise.allSettled(puts);

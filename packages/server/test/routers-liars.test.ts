@@ -1,5 +1,5 @@
 import type { IpnsName } from "@holdfast/core";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter } from "../src/adapters/routers/http-router.ts";
 import type { RecordRouter } from "../src/records/lookup/record-router.ts";
@@ -9,6 +9,7 @@ import { Metrics } from "../src/telemetry/metrics.ts";
 import { createRecords } from "./support/create-records.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
 import { type RouterBehaviour, startRouterServer } from "./support/router-server.ts";
+import { until } from "./support/until.ts";
 
 /** Real servers on real time, with the waits of production shortened. */
 const HEALTH: RouterHealthOptions = {
@@ -84,7 +85,7 @@ describe("one dead router leaves the answers and the latency of the others unhar
       expect(foundMs).toBeLessThan(1_000);
       expect(missedMs).toBeLessThan(1_500);
     }
-    await vi.waitFor(() => expect(nodes.badHealth.status().breaker).toBe("open"), 10_000);
+    await until(() => expect(nodes.badHealth.status().breaker).toBe("open"));
     // From then on it is as if it were not there.
     const asked = nodes.bad.asked.length;
     const { foundMs, missedMs } = await measure(nodes);
@@ -128,7 +129,7 @@ describe("a router that lies is scored down, and never changes the answer (P1)",
       const startedAtMs = performance.now();
       await records.resolve(key.name, { signal });
       expect(performance.now() - startedAtMs).toBeLessThan(1_000);
-      await vi.waitFor(() => expect(records.isLookedUp(key.name)).toBe(false));
+      await until(() => expect(records.isLookedUp(key.name)).toBe(false));
       expect(records.held(key.name)?.record.sequence).toBe(7n);
     }
     const status = badHealth.status();
@@ -157,6 +158,6 @@ describe("a router that lies is scored down, and never changes the answer (P1)",
     good.records.set(key.name.text, await makeRecord(key, { sequence: 1n }));
     bad.records.set(key.name.text, await makeRecord(key, { sequence: 2n }));
     await records.resolve(key.name, { signal });
-    await vi.waitFor(() => expect(records.held(key.name)?.record.sequence).toBe(2n));
+    await until(() => expect(records.held(key.name)?.record.sequence).toBe(2n));
   });
 });

@@ -2,13 +2,14 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { CID } from "multiformats/cid";
 import * as Digest from "multiformats/hashes/digest";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { dagCborBlock } from "./support/cars.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const SUBMIT_BYTES_MAX = 32 * 1024 * 1024;
 const DAG_CBOR = 0x71;
@@ -111,7 +112,7 @@ describe("what is submitted", () => {
     const { cid, bytes } = blockOf("published after it was asked for");
     const paths = [`/ipfs/${cid.toString()}`, `/api/v0/block/get?arg=${cid.toString()}`];
     const waiting = paths.map((path) => bytesAt(node, path));
-    await vi.waitFor(() => expect(source.asked.length).toBeGreaterThan(0));
+    await until(() => expect(source.asked.length).toBeGreaterThan(0));
     expect((await submit(node, cid.toString(), bytes)).status).toBe(200);
     const startMs = performance.now();
     for (const path of paths) expect(await bytesAt(node, path)).toEqual(bytes);
@@ -229,15 +230,13 @@ describe("bounds", () => {
   test("over the uploads at once it is 503 with Retry-After, and a client that leaves makes room", async () => {
     await using node = await startContent({ addLimits: { uploadsMax: 1 } });
     const slow = begin(node, 1000);
-    await vi.waitFor(async () => {
+    await until(async () => {
       const answer = await submit(node, block.cid.toString(), block.bytes);
       expect(answer).toMatchObject({ status: 503, body: { ok: false, outcome: "cache_full" } });
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
     });
     slow.destroy();
-    await vi.waitFor(async () =>
-      expect((await submit(node, block.cid.toString(), block.bytes)).status).toBe(200),
-    );
+    await until(async () => expect((await submit(node, block.cid.toString(), block.bytes)).status).toBe(200));
   });
 
   test("over the memory for bodies it is 503, announced or not, and what was read is given back", async () => {

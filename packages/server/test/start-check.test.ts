@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Finding } from "../src/doctor/find-problems.ts";
 import { StartCheck } from "../src/doctor/start-check.ts";
 import type { KuboAnswers } from "../src/doctor/kubo-facts.ts";
@@ -9,6 +9,7 @@ import { healthyAnswers } from "./support/doctor-facts.ts";
 import { ManualClock } from "./support/manual-clock.ts";
 import { startAdmin } from "./support/start-http.ts";
 import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const GC_ON = ["ipfs", "daemon", "--enable-gc"];
 const NEARLY_FULL = {
@@ -59,7 +60,7 @@ describe("R34: the look at the Kubo behind us", () => {
   test("GC with a limit that the repo reaches is said once and stays among the warnings until it is mended", async () => {
     const kubo = await startFakeKubo(healthyAnswers({}, { repoStat: NEARLY_FULL, commandLine: GC_ON }));
     const { clock, check, found } = startCheck(kubo.url);
-    await vi.waitFor(() => expect(found).toHaveLength(1));
+    await until(() => expect(found).toHaveLength(1));
     expect(found[0]).toMatchObject({ id: "gc-storage-max", severity: "critical" });
     expect(check.warnings()).toEqual([
       {
@@ -70,9 +71,9 @@ describe("R34: the look at the Kubo behind us", () => {
       },
     ]);
     await clock.advance(600_000);
-    await vi.waitFor(() => expect(kubo.asked).toBe(2));
+    await until(() => expect(kubo.asked).toBe(2));
     kubo.answers = healthyAnswers();
-    await vi.waitFor(async () => {
+    await until(async () => {
       await clock.advance(600_000);
       expect(check.warnings()).toEqual([]);
     });
@@ -82,7 +83,7 @@ describe("R34: the look at the Kubo behind us", () => {
   test("what only could be better is not said here", async () => {
     const kubo = await startFakeKubo(healthyAnswers({ Ipns: {}, Routing: { AcceleratedDHTClient: false } }));
     const { clock, check } = startCheck(kubo.url);
-    await vi.waitFor(async () => {
+    await until(async () => {
       await clock.advance(600_000);
       expect(kubo.asked).toBeGreaterThan(1);
     });
@@ -92,9 +93,9 @@ describe("R34: the look at the Kubo behind us", () => {
   test("a Kubo that is away is asked again until it answers, and holds up neither the start nor the stop", async () => {
     const kubo = await startFakeKubo(undefined);
     const { clock, check, found } = startCheck(kubo.url);
-    await vi.waitFor(() => expect(kubo.asked).toBe(1));
+    await until(() => expect(kubo.asked).toBe(1));
     kubo.answers = healthyAnswers({}, { repoStat: NEARLY_FULL, commandLine: GC_ON });
-    await vi.waitFor(async () => {
+    await until(async () => {
       await clock.advance(10_000);
       expect(found).toHaveLength(1);
     });
@@ -121,7 +122,7 @@ describe("R34: the look at the Kubo behind us", () => {
         },
       });
       const { check, found } = startCheck(kubo.apiUrl);
-      await vi.waitFor(() => expect(found).toHaveLength(2), 10_000);
+      await until(() => expect(found).toHaveLength(2));
       expect(
         check
           .warnings()

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import type { CID } from "multiformats/cid";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { FileBlockCache, type FileBlockCacheOptions } from "../src/adapters/files/block-cache.ts";
 import { MemoryBlockCache } from "../src/adapters/memory/block-cache.ts";
 import { MemoryBlockStore } from "../src/adapters/memory/block-store.ts";
@@ -12,6 +12,7 @@ import type { Block } from "../src/content/block-store.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
 import { blockCacheContract } from "./contracts/block-cache.contract.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
+import { until } from "./support/until.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -68,7 +69,7 @@ async function addAll(cache: FileBlockCache, blocks: readonly Block[]): Promise<
 
 /** A block that is added last is written last. */
 async function written(cache: FileBlockCache): Promise<void> {
-  await vi.waitFor(() => expect(cache.waitingBytes).toBe(0), { timeout: 10_000, interval: 1 });
+  await until(() => expect(cache.waitingBytes).toBe(0));
 }
 
 async function bytesOnDisk(directory: string): Promise<number> {

@@ -9,13 +9,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { type HoldfastError, parseIpnsName, type ValidatedRecord } from "@holdfast/core";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openRecordReader } from "../src/adapters/sqlite/record-reader.ts";
 import { SqliteRecordStore, type SqliteRecordStoreOptions } from "../src/adapters/sqlite/record-store.ts";
 import { spawnThread } from "../src/adapters/threads/spawn-thread.ts";
 import { HISTORY_RECORDS_MAX } from "../src/records/record-store.ts";
 import { recordStoreContract } from "./contracts/record-store.contract.ts";
 import { createTestName, makeValidatedRecord } from "./support/records.ts";
+import { until } from "./support/until.ts";
 
 const CLIENT = { origin: "client", receivedAtMs: 1000 } as const;
 const logger = pino({ level: "silent" });
@@ -100,7 +101,7 @@ describe("durability", () => {
     await store.put(record, CLIENT);
     store.confirm(record.name, 5000);
     using reader = openRecordReader(store.databasePath);
-    await vi.waitFor(() => expect(reader.get(record.name)?.checkedAtMs).toBe(5000));
+    await until(() => expect(reader.get(record.name)?.checkedAtMs).toBe(5000));
   });
 
   test("confirmations past the bound are dropped and the rest is kept", async () => {
@@ -276,7 +277,7 @@ describe("a disk that refuses", () => {
     expect(store.get(record.name)?.checkedAtMs).toBe(5000);
     db.exec("DROP TRIGGER refuse");
     using reader = openRecordReader(store.databasePath);
-    await vi.waitFor(() => expect(reader.get(record.name)?.checkedAtMs).toBe(5000));
+    await until(() => expect(reader.get(record.name)?.checkedAtMs).toBe(5000));
   });
 
   test("a damaged row is a miss, does not lock its owner out and harms no other put", async () => {

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { FileBlockStore } from "../src/adapters/files/block-store.ts";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { damageVault } from "./support/damage-vault.ts";
+import { until } from "./support/until.ts";
 
 async function temporaryFolder(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-held-"));
@@ -60,7 +61,7 @@ test("after a crash the files are counted behind, while blocks are put and delet
     store.put(LARGE.slice(0, 10)),
   ]);
   const expected = await countedBytes(store);
-  await vi.waitFor(() => expect(store.heldBytes).toBe(expected));
+  await until(() => expect(store.heldBytes).toBe(expected));
 });
 
 test("a vault that crashes each time is counted each time, and never drifts", async () => {
@@ -70,7 +71,7 @@ test("a vault that crashes each time is counted each time, and never drifts", as
     await store.put([...LARGE.slice(round, round + 8), ...SMALL.slice(round, round + 8)]);
     await store.delete([LARGE[round]?.cid ?? blockOf("").cid]);
     const expected = await countedBytes(store);
-    await vi.waitFor(() => expect(store.heldBytes).toBe(expected));
+    await until(() => expect(store.heldBytes).toBe(expected));
   }
 });
 
@@ -88,7 +89,7 @@ test("kill -9 while blocks are put and deleted leaves a number that is true agai
   await using store = await FileBlockStore.open(directory);
   const expected = await countedBytes(store);
   expect(expected).toBeGreaterThan(0);
-  await vi.waitFor(() => expect(store.heldBytes).toBe(expected));
+  await until(() => expect(store.heldBytes).toBe(expected));
 });
 
 test("a corrupt copy that is set aside is held no more", async () => {
@@ -131,9 +132,7 @@ test("what is deleted is given back to the file system", async () => {
   await store.put(blocks);
   await store.delete(blocks.map(({ cid }) => cid));
   using db = new DatabaseSync(join(directory, "small-blocks.db"), { readOnly: true });
-  await vi.waitFor(() =>
-    expect(Number(db.prepare("PRAGMA page_count").get()?.["page_count"])).toBeLessThan(100),
-  );
+  await until(() => expect(Number(db.prepare("PRAGMA page_count").get()?.["page_count"])).toBeLessThan(100));
 });
 
 test("a second thread that reads the folder sees deletions, and deletes nothing", async () => {
@@ -157,6 +156,6 @@ test("files that are not blocks are neither listed nor counted, and stay", async
   await using store = await FileBlockStore.open(directory);
   await store.put(LARGE.slice(0, 1));
   expect(await countedBytes(store)).toBe(70_000);
-  await vi.waitFor(() => expect(store.heldBytes).toBe(70_000));
+  await until(() => expect(store.heldBytes).toBe(70_000));
   expect(await readdir(join(directory, "aa"))).toContain("read me");
 });

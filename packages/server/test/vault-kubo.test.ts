@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { partsOf, rpc } from "./support/rpc.ts";
 import { kuboAvailable, startKubo } from "./support/start-kubo.ts";
+import { until } from "./support/until.ts";
 
 const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 
@@ -63,10 +64,7 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
       expect((await rpc(node, "block/put", partsOf(loose.bytes))).status).toBe(200);
       expect(await held()).toMatchObject({ bytes_max: 50 * 1024 ** 3 });
       const root = String(added.lines[0]?.["Hash"]);
-      await vi.waitFor(async () => expect((await held()).bytes).toBe(5_000), {
-        timeout: 60_000,
-        interval: 200,
-      });
+      await until(async () => expect((await held()).bytes).toBe(5_000), 60_000);
 
       // There is no cache: it comes from Kubo, which has it pinned.
       const read = await fetch(`${node.url}/ipfs/${root}`);
@@ -76,10 +74,7 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
 
       // The same again: it needs room only until it is seen to be pinned already.
       expect((await rpc(node, "add?cid-version=1", partsOf(file))).status).toBe(200);
-      await vi.waitFor(async () => expect((await held()).bytes).toBe(5_000), {
-        timeout: 60_000,
-        interval: 200,
-      });
+      await until(async () => expect((await held()).bytes).toBe(5_000), 60_000);
     },
   );
 });

@@ -1,11 +1,12 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { HoldfastError } from "@holdfast/core";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { blockOf, bytesOf } from "./support/blocks.ts";
 import { dagCborBlock } from "./support/cars.ts";
 import { damageVault } from "./support/damage-vault.ts";
 import { codecBlock } from "./support/gateway.ts";
 import { openSweeps } from "./support/vault-sweeps.ts";
+import { until } from "./support/until.ts";
 
 /** A root with leaves of both sizes below it, in two levels. */
 function dagOf(seed: number) {
@@ -188,7 +189,7 @@ test("it runs by itself, and stops when it is closed", async () => {
   await node.pin(root.cid, "pinned");
   node.release.start();
   await node.clock.advance(1_000);
-  await vi.waitFor(async () => expect(await node.inVault(all)).not.toContain(true));
+  await until(async () => expect(await node.inVault(all)).not.toContain(true));
   await node.release.close();
   const later = dagOf(10);
   await node.put(...later.all);

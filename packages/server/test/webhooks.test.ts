@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { IpnsName } from "@holdfast/core";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { createWebhookSender } from "../src/adapters/webhooks/webhook-sender.ts";
 import { Webhooks } from "../src/records/webhooks/webhooks.ts";
@@ -13,6 +13,7 @@ import { createLogger } from "../src/telemetry/logger.ts";
 import { createRecords, type TestRecords } from "./support/create-records.ts";
 import { createTestName, makeRecord, makeValidatedRecord, type TestKey } from "./support/records.ts";
 import { startWebhookEndpoint } from "./support/webhook-endpoint.ts";
+import { until } from "./support/until.ts";
 
 const SECRET = "a secret of tests";
 const OPTIONS = {
@@ -70,7 +71,7 @@ async function start(
 
 /** Everything that can be delivered now has been, and confirmed. */
 async function settled({ webhooks }: TestWebhooks): Promise<void> {
-  await vi.waitFor(() => expect(webhooks.status().every(({ waiting }) => waiting === 0)).toBe(true));
+  await until(() => expect(webhooks.status().every(({ waiting }) => waiting === 0)).toBe(true));
 }
 
 describe("webhooks", () => {
@@ -115,7 +116,7 @@ describe("webhooks", () => {
       [2, 2_000],
       [3, 4_000],
     ] as const) {
-      await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+      await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
       expect(endpoint.heard).toHaveLength(attempts);
       await node.clock.advance(pauseMs - 1);
       expect(endpoint.heard).toHaveLength(attempts);
@@ -135,7 +136,7 @@ describe("webhooks", () => {
     await using node = await start([endpoint.url]);
     const [a, b, c] = [createTestName(), createTestName(), createTestName()];
     await node.publish(a, 1n);
-    await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+    await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
     for (const [key, sequence] of [
       [a, 2n],
       [b, 1n],
@@ -187,7 +188,7 @@ describe("webhooks", () => {
     await using node = await start([hanging.url, refusing.url, "http://127.0.0.1:1/hook", good.url]);
     const keys = Array.from({ length: 20 }, () => createTestName());
     for (const key of keys) await node.publish(key, 1n);
-    await vi.waitFor(() => expect(good.heard).toHaveLength(20));
+    await until(() => expect(good.heard).toHaveLength(20));
     expect(node.webhooks.status().map(({ state }) => state)).toEqual([
       "delivering",
       "pausing",
@@ -204,12 +205,12 @@ describe("webhooks", () => {
     );
     await using node = await start([endpoint.url]);
     await node.publish(poison, 1n);
-    await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+    await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
     await node.clock.advance(1_000);
     const key = createTestName();
     for (let sequence = 1n; sequence <= 5n; sequence++) {
       await node.publish(key, sequence);
-      await vi.waitFor(() => expect(endpoint.sequencesOf(key.name.text).at(-1)).toBe(Number(sequence)));
+      await until(() => expect(endpoint.sequencesOf(key.name.text).at(-1)).toBe(Number(sequence)));
     }
     expect(endpoint.sequencesOf(poison.name.text)).toEqual([1]);
     let refusedAtMs = node.clock.nowMs() - 1_000;
@@ -219,18 +220,18 @@ describe("webhooks", () => {
       [4, 240_000],
       [5, 240_000],
     ] as const) {
-      await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("idle"));
+      await until(() => expect(node.webhooks.status()[0]?.state).toBe("idle"));
       const nextAttemptAt = new Date(refusedAtMs + restMs).toISOString();
       expect(node.webhooks.status()).toMatchObject([{ nextAttemptAt, failed: attempts - 1 }]);
       refusedAtMs += restMs;
       await node.clock.advance(refusedAtMs - node.clock.nowMs());
-      await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+      await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
       expect(endpoint.sequencesOf(poison.name.text)).toHaveLength(attempts);
       const pauseEndsAt = node.webhooks.status()[0]?.nextAttemptAt ?? "";
       await node.clock.advance(Date.parse(pauseEndsAt) - node.clock.nowMs());
     }
     await node.publish(poison, 2n);
-    await vi.waitFor(() => expect(endpoint.sequencesOf(poison.name.text).at(-1)).toBe(2));
+    await until(() => expect(endpoint.sequencesOf(poison.name.text).at(-1)).toBe(2));
   });
 
   it("R10: tell of a record whose value is no content path, which must not hold up the others", async () => {
@@ -253,7 +254,7 @@ describe("webhooks", () => {
     await using endpoint = await startWebhookEndpoint(() => (isAway ? 500 : 200));
     await using node = await start([endpoint.url]);
     await node.publish(createTestName(), 1n, node.clock.nowMs() + 500);
-    await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+    await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
     isAway = false;
     await node.clock.advance(1_000);
     await settled(node);
@@ -287,7 +288,7 @@ describe("the queue of webhooks", () => {
       isAway = true;
       await node.publish(missed, 1n);
       await node.publish(missed, 2n);
-      await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+      await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
     }
     isAway = false;
     endpoint.heard.length = 0;
@@ -306,7 +307,7 @@ describe("the queue of webhooks", () => {
     await using node = await start([endpoint.url]);
     const key = createTestName();
     await node.publish(key, 1n);
-    await vi.waitFor(() => expect(endpoint.heard).toHaveLength(1));
+    await until(() => expect(endpoint.heard).toHaveLength(1));
     await node.publish(key, 2n);
     gate.resolve(200);
     await settled(node);
@@ -333,7 +334,7 @@ describe("the queue of webhooks", () => {
     {
       await using node = await start([old.url]);
       await node.publish(createTestName(), 1n);
-      await vi.waitFor(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
+      await until(() => expect(node.webhooks.status()[0]?.state).toBe("pausing"));
     }
     {
       await using node = await start([fresh.url]);
@@ -374,7 +375,7 @@ describe("the queue of webhooks", () => {
     };
     const key = createTestName();
     await node.publish(key, 1n);
-    await vi.waitFor(() => expect(node.webhooks.status()[0]?.lastError).toBe("disk"));
+    await until(() => expect(node.webhooks.status()[0]?.lastError).toBe("disk"));
     await node.clock.advance(1_000);
     await settled(node);
     expect(endpoint.sequencesOf(key.name.text)).toEqual([1, 1]);

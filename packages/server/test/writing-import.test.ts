@@ -11,6 +11,7 @@ import { carOf, carV2Of, dagCborBlock } from "./support/cars.ts";
 import { messageOf, partsOf, rootLine, rpc } from "./support/rpc.ts";
 import { ScriptedSource } from "./support/scripted-source.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const A = blockOf("leaf a");
 const B = blockOf(bytesOf(1000));
@@ -280,10 +281,10 @@ describe("dag/export", () => {
     const leave = new AbortController();
     const response = await fetch(`${node.url}/api/v0/dag/export?arg=${text(ROOT)}`, { signal: leave.signal });
     const waiting = () => source.asked.filter(({ cid }) => !cid.equals(ROOT.cid));
-    await expect.poll(() => waiting().length).toBeGreaterThan(0);
+    await until(() => expect(waiting().length).toBeGreaterThan(0));
     leave.abort();
     await expect(response.arrayBuffer()).rejects.toThrow(/terminated|aborted/);
-    await expect.poll(() => waiting().every(({ signal }) => signal.aborted)).toBe(true);
+    await until(() => expect(waiting().every(({ signal }) => signal.aborted)).toBe(true));
   });
 
   test("a block that is no DAG of its codec has a status, not a broken transfer", async () => {

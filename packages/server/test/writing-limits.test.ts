@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { WriteLimits } from "../src/http/routes/add-parts.ts";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { carOf } from "./support/cars.ts";
 import { messageOf, partsOf, rpc } from "./support/rpc.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
+import { until } from "./support/until.ts";
 
 const MIB = 1024 * 1024;
 const BLOCK_BYTES_MAX = 2 * MIB;
@@ -156,13 +157,13 @@ describe("uploads at once", () => {
       await using node = await startContent({ addLimits: LIMITS });
       const slow = begin(node, command);
       for (const other of WRITES) {
-        await vi.waitFor(async () => {
+        await until(async () => {
           const answer = await rpc(node, other, bodyOf(other, 10));
           expect([answer.status, Number(answer.headers.get("retry-after")) > 0]).toEqual([503, true]);
         });
       }
       slow.destroy();
-      await vi.waitFor(async () => expect((await rpc(node, command, bodyOf(command, 10))).status).toBe(200));
+      await until(async () => expect((await rpc(node, command, bodyOf(command, 10))).status).toBe(200));
     },
   );
 
@@ -173,7 +174,7 @@ describe("uploads at once", () => {
       const left = begin(node, `${command}${query(command)}pin=true`);
       left.write(bytesOf(100_000));
       left.destroy();
-      await vi.waitFor(async () => expect((await rpc(node, "add?pin=false", partsOf("x"))).status).toBe(200));
+      await until(async () => expect((await rpc(node, "add?pin=false", partsOf("x"))).status).toBe(200));
       const stalling = begin(node, command);
       const [answer] = (await once(stalling, "response")) as [import("node:http").IncomingMessage];
       expect(answer.statusCode).toBe(400);

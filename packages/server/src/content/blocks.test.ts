@@ -1,6 +1,6 @@
 import { CID } from "multiformats/cid";
 import * as Digest from "multiformats/hashes/digest";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { MemoryBlockCache } from "../adapters/memory/block-cache.ts";
 import { MemoryBlockStore } from "../adapters/memory/block-store.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -9,6 +9,7 @@ import { ManualClock } from "../../test/support/manual-clock.ts";
 import { ScriptedSource } from "../../test/support/scripted-source.ts";
 import type { BlockCache } from "./block-cache.ts";
 import { Blocks, type BlocksOptions } from "./blocks.ts";
+import { until } from "../../test/support/until.ts";
 
 const never = new AbortController().signal;
 const A = blockOf("block a");
@@ -78,7 +79,7 @@ test("a block that is stored while sources are silent is given to who waits, and
   source.behaviour = "hangs";
   const { blocks, vault, counts } = setUp([source]);
   const waiting = blocks.get(A.cid, { signal: never });
-  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  await until(() => expect(source.asked).toHaveLength(1));
   blocks.noteStored([A.cid, B.cid]);
   await vault.put([A]);
   blocks.noteStored([A.cid]);
@@ -107,7 +108,7 @@ test("who reads is told whether a source was needed, also when somebody else had
   const read = (cid: CID, label: string): Promise<Uint8Array> =>
     blocks.get(cid, { signal: never, onRetrieved: () => told.push(label) });
   const [first, second] = [read(A.cid, "first"), read(A.cid, "second")];
-  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  await until(() => expect(source.asked).toHaveLength(1));
   source.release();
   await Promise.all([first, second]);
   await read(A.cid, "from memory");
@@ -173,7 +174,7 @@ test("a silent source delays the next one only by the stagger, and is stopped wh
   silent.behaviour = "hangs";
   const { blocks, timers } = setUp([silent, good], { staggerMs: 1000 });
   const got = blocks.get(A.cid, { signal: never });
-  await vi.waitFor(() => expect(silent.asked).toHaveLength(1));
+  await until(() => expect(silent.asked).toHaveLength(1));
   await timers.advance(999);
   expect(good.asked).toHaveLength(0);
   await timers.advance(1);
@@ -221,7 +222,7 @@ test("a reader that leaves takes nothing from the others; the last one to leave 
   const [first, second] = [new AbortController(), new AbortController()];
   const reads = [first, second].map(({ signal }) => blocks.get(A.cid, { signal }));
   const outcomes = Promise.allSettled(reads);
-  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  await until(() => expect(source.asked).toHaveLength(1));
 
   first.abort(new Error("first left"));
   await expect(reads[0]).rejects.toThrow("first left");
@@ -232,7 +233,7 @@ test("a reader that leaves takes nothing from the others; the last one to leave 
   expect(source.asked[0]?.signal.aborted).toBe(true);
 
   const third = blocks.get(A.cid, { signal: never });
-  await vi.waitFor(() => expect(source.asked).toHaveLength(2));
+  await until(() => expect(source.asked).toHaveLength(2));
   source.release();
   expect(await third).toEqual(A.bytes);
 });
@@ -266,7 +267,7 @@ test("retrievals at once are bounded", async () => {
   source.hold();
   const { blocks } = setUp([source], { retrievalsMax: 1 });
   const first = blocks.get(A.cid, { signal: never });
-  await vi.waitFor(() => expect(source.asked).toHaveLength(1));
+  await until(() => expect(source.asked).toHaveLength(1));
   await expect(blocks.get(B.cid, { signal: never })).rejects.toMatchObject({ code: "OVERLOADED" });
   source.release();
   await first;

@@ -1,9 +1,10 @@
 import { HoldfastError } from "@holdfast/core";
 import { CID } from "multiformats/cid";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import type { ContentRouting, RoutedPeer } from "./content-routing.ts";
 import { RoutingSources, type SourceHealth } from "./routing-sources.ts";
+import { until } from "../../test/support/until.ts";
 
 const CID_1 = CID.parse("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy");
 const signal = new AbortController().signal;
@@ -78,9 +79,9 @@ test("what one gives comes at once though another one is silent, and leaving end
     expect(id).toBe("a");
     break;
   }
-  await vi.waitFor(() => expect(silent.asked[0]?.aborted).toBe(true));
+  await until(() => expect(silent.asked[0]?.aborted).toBe(true));
   // That we left says nothing about it.
-  await vi.waitFor(() => expect(outcomes).toEqual(["undecided"]));
+  await until(() => expect(outcomes).toEqual(["undecided"]));
   expect(await all.findPeer("a", { signal })).toEqual(peer("a"));
 });
 

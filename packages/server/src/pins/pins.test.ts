@@ -5,6 +5,7 @@ import { blockOf } from "../../test/support/blocks.ts";
 import { createPins, requestOf, type TestPins } from "../../test/support/create-pins.ts";
 import { fails, hangs } from "../../test/support/scripted-pinner.ts";
 import { pinKeyOf } from "./pin-key.ts";
+import { until } from "../../test/support/until.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -182,7 +183,7 @@ describe("the order", () => {
     await room.pins.add([requestOf("written", { source: "add", isStored: true })]);
     room.pins.start();
     const texts = [...many, ...few, "user", "written"];
-    await expect.poll(() => room.pinner.attempts.length).toBeGreaterThan(20);
+    await until(() => expect(room.pinner.attempts.length).toBeGreaterThan(20));
     const first = attemptsOf(room, texts).slice(0, 9);
     expect(first.slice(0, 3)).toEqual(["written", "user", "flood 0"]);
     for (const text of few) expect(first).toContain(text);
@@ -377,7 +378,7 @@ describe("telling the network", () => {
     const room = createPins({ parts: { provider: slow } });
     await room.pins.add(Array.from({ length: 20 }, (_, i) => requestOf(`${i}`, { isStored: true })));
     room.pins.start();
-    await expect.poll(() => room.pins.list({ limit: 100, state: "provided" }).pins.length).toBe(20);
+    await until(() => expect(room.pins.list({ limit: 100, state: "provided" }).pins.length).toBe(20));
     expect(new Set(provided).size).toBe(20);
     expect(most).toBe(4);
   });

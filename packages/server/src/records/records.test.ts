@@ -5,6 +5,7 @@ import { createTestName, makeRecord } from "../../test/support/records.ts";
 import { ScriptedRouter } from "../../test/support/scripted-router.ts";
 import type { StoredRecord } from "./record-store.ts";
 import type { RecordStoredEvent } from "./records.ts";
+import { until } from "../../test/support/until.ts";
 
 const signal = new AbortController().signal;
 const SECOND_NS = 1_000_000_000n;
@@ -162,7 +163,7 @@ test("R11: no more than refreshesMax refreshes run at once, and more than the qu
   expect(router.gets).toHaveLength(2);
   expect(metrics.records.refreshesDropped).toBe(3);
   router.gets[0]?.end();
-  await vi.waitFor(() => expect(router.gets).toHaveLength(3));
+  await until(() => expect(router.gets).toHaveLength(3));
 });
 
 test("a refresh that reaches nobody confirms nothing and is not tried again at every read", async () => {
@@ -192,7 +193,7 @@ test("R12: a cold miss is one lookup however many ask, then a negative answer wi
   const { records, clock, metrics } = createRecords([router]);
   const key = createTestName();
   const asked = Array.from({ length: 20 }, () => codeOf(records.resolve(key.name, { signal })));
-  await vi.waitFor(() => expect(router.gets).toHaveLength(1));
+  await until(() => expect(router.gets).toHaveLength(1));
   router.gets[0]?.end();
   expect(new Set(await Promise.all(asked))).toEqual(new Set(["RECORD_NOT_FOUND"]));
   expect(await codeOf(records.resolve(key.name, { signal }))).toBe("RECORD_NOT_FOUND");
@@ -206,7 +207,7 @@ test("R12: a cold miss is one lookup however many ask, then a negative answer wi
 
   const other = createTestName();
   const miss = codeOf(records.resolve(other.name, { signal }));
-  await vi.waitFor(() => expect(router.gets).toHaveLength(2));
+  await until(() => expect(router.gets).toHaveLength(2));
   router.gets[1]?.end();
   await miss;
   await clock.advance(15_001);
@@ -233,7 +234,7 @@ test("R12: a name that nobody knows is answered within the first-answer budget, 
   await clock.advance(2);
   expect(await asked).toBe("RECORD_NOT_FOUND");
   router.gets[0]?.answer(await makeRecord(key));
-  await vi.waitFor(() => expect(records.held(key.name)).toBeDefined());
+  await until(() => expect(records.held(key.name)).toBeDefined());
   await clock.advance(6_000);
   expect(router.gets[0]?.signal.aborted).toBe(true);
 });
@@ -246,7 +247,7 @@ test("P1: the first valid answer is given at once, a better one within the budge
   const heard: bigint[] = [];
   records.onStored((event) => heard.push(event.current.record.sequence));
   const resolving = records.resolve(key.name, { signal });
-  await vi.waitFor(() => expect(router.gets).toHaveLength(1));
+  await until(() => expect(router.gets).toHaveLength(1));
   const [lookup] = router.gets;
   lookup?.answer(new Uint8Array([0xff]));
   lookup?.answer(await makeRecord(createTestName(), { sequence: 99n }));
@@ -257,7 +258,7 @@ test("P1: the first valid answer is given at once, a better one within the budge
   lookup?.answer(await makeRecord(key, { sequence: 5n }));
   lookup?.answer(await makeRecord(key, { sequence: 4n }));
   lookup?.end();
-  await vi.waitFor(() => expect(heard).toEqual([3n, 5n]));
+  await until(() => expect(heard).toEqual([3n, 5n]));
   expect(records.peek(key.name)?.record.sequence).toBe(5n);
 });
 
@@ -321,7 +322,7 @@ test("asking first gives what the network holds now, and says when it stayed sil
   router.unavailable = undefined;
   router.manual = true;
   const slow = records.resolve(key.name, { signal, ask: "first" });
-  await vi.waitFor(() => expect(router.gets).toHaveLength(1));
+  await until(() => expect(router.gets).toHaveLength(1));
   await clock.advance(3_000);
   expect(await slow).toMatchObject({ answeredFrom: "store", upstream: "over-budget" });
 });
@@ -351,7 +352,7 @@ test("asking first while a lookup is under way waits for one that began after th
   const asked = [1, 2, 3].map(() => records.resolve(key.name, { signal, ask: "first" }));
   router.gets[0]?.answer(await makeRecord(key, { sequence: 1n }));
   router.gets[0]?.end();
-  await vi.waitFor(() => expect(router.gets).toHaveLength(2));
+  await until(() => expect(router.gets).toHaveLength(2));
   router.gets[1]?.answer(await makeRecord(key, { sequence: 2n }));
   router.gets[1]?.end();
   for (const resolution of await Promise.all(asked)) expect(resolution.stored.record.sequence).toBe(2n);

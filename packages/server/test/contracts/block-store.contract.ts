@@ -1,7 +1,8 @@
 import { CID } from "multiformats/cid";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type HeldBlock, PUT_AT_GRAIN_MS, type SweepableBlockStore } from "../../src/content/block-store.ts";
 import { blockOf, bytesOf, cidOf } from "../support/blocks.ts";
+import { until } from "../support/until.ts";
 
 export interface OpenedBlockStore {
   readonly store: SweepableBlockStore;
@@ -164,7 +165,7 @@ export function blockStoreContract(
         expect(Buffer.from((await store.get(cid)) ?? [])).toEqual(expected);
       }
       const heldBytes = blocks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
-      await vi.waitFor(() => expect(store.heldBytes).toBe(opened.survivesRestart ? heldBytes : 0));
+      await until(() => expect(store.heldBytes).toBe(opened.survivesRestart ? heldBytes : 0));
     });
   });
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { CID } from "multiformats/cid";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ContentRouting, RoutedPeer } from "../../src/content/content-routing.ts";
 import { rawCidOf } from "../support/raw-cid.ts";
 import { unknownCid } from "./block-source.contract.ts";
+import { until } from "../support/until.ts";
 
 export interface RoutingUnderTest extends AsyncDisposable {
   readonly routing: ContentRouting;
@@ -47,9 +48,9 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
 
     it("finds a provider once, with addresses that do not repeat its id", async () => {
       const cid = await subject.other.provide(randomBytes(1_000));
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect((await providers(cid)).map((p) => p.id)).toEqual([subject.other.peerId]);
-      }, 10_000);
+      });
       const [found] = await providers(cid);
       expect(found?.addrs.length).toBeGreaterThan(0);
       for (const addr of found?.addrs ?? []) expect(addr).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+(\/ws)?$/);
@@ -64,9 +65,9 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
       const cid = await subject.other.provide(bytes);
       await subject.hold?.(bytes);
       await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await providers(cid)).toHaveLength(2);
-      }, 10_000);
+      });
       expect(await providers(cid, 1)).toHaveLength(1);
     });
 
@@ -79,9 +80,9 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
       const cid = rawCidOf(bytes);
       await subject.hold?.(bytes);
       await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await subject.other.findProviders(cid)).toContain(subject.selfId);
-      }, 10_000);
+      });
     });
 
     it("finds the addresses of a peer", async () => {

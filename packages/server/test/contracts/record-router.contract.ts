@@ -1,7 +1,8 @@
 import type { IpnsName } from "@holdfast/core";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import { createTestName, makeRecord } from "../support/records.ts";
+import { until } from "../support/until.ts";
 
 export interface RouterUnderTest extends AsyncDisposable {
   readonly router: RecordRouter;
@@ -50,9 +51,9 @@ export function recordRouterContract(label: string, create: () => Promise<Router
         signal: AbortSignal.timeout(10_000),
       });
       expect(confirmedPeers).toBeGreaterThanOrEqual(1);
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(hexOf(await subject.other.get(key.name))).toBe(hex(record));
-      }, 10_000);
+      });
     });
 
     it("gets what it put itself", async () => {
@@ -72,9 +73,9 @@ export function recordRouterContract(label: string, create: () => Promise<Router
         });
         expect(confirmedPeers).toBeGreaterThanOrEqual(1);
       }
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(hexOf(await subject.other.get(key.name))).toBe(hex(second));
-      }, 10_000);
+      });
     });
 
     it("leaves the caller's bytes alone", async () => {

@@ -1,5 +1,6 @@
 import { get, type IncomingMessage } from "node:http";
-import { vi } from "vitest";
+import { expect } from "vitest";
+import { until } from "./until.ts";
 
 export interface HeardEvent {
   readonly name: string;
@@ -48,13 +49,13 @@ export class EventClient implements Disposable {
   }
 
   async hears(count: number): Promise<HeardEvent[]> {
-    await vi.waitUntil(() => this.events.length >= count, { timeout: 5_000, interval: 5 });
+    await until(() => expect(this.events.length).toBeGreaterThanOrEqual(count));
     return this.events;
   }
 
   /** Has got everything it missed: the id from which it would go on has been told. */
   async hasCaughtUp(): Promise<void> {
-    await vi.waitUntil(() => this.lastEventId !== "", { timeout: 5_000, interval: 5 });
+    await until(() => expect(this.lastEventId).not.toBe(""));
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventSigner, EventTemplate, NostrEvent } from "@holdfast/core";
-import { onTestFinished, vi } from "vitest";
+import { onTestFinished } from "vitest";
 import { SignatureVerifier } from "../../src/adapters/crypto/signature-verifier.ts";
 import type { RelayConnectionOptions } from "../../src/adapters/relays/relay-connection.ts";
 import { RelayPool } from "../../src/adapters/relays/relay-pool.ts";
@@ -187,11 +187,6 @@ async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-announce-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** Generous: other tests may have the cores. */
-export async function until(check: () => void | Promise<void>): Promise<void> {
-  await vi.waitFor(check, { timeout: 15_000, interval: 10 });
 }
 
 export const nowS = (): number => Math.floor(Date.now() / 1000);

@@ -1,4 +1,4 @@
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,7 @@ import { PINS_OPTIONS } from "./create-pins.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { ScriptedPinner } from "./scripted-pinner.ts";
 import { startHttp } from "./start-http.ts";
+import { until } from "./until.ts";
 
 export const TOKEN_A = "token-of-a-0123456789";
 export const TOKEN_B = "token-of-b-0123456789";
@@ -168,7 +169,7 @@ export const failure = (reason: string): unknown => ({
 });
 
 export async function untilStatus(node: TestPinsApi, id: string, status: string): Promise<Answer> {
-  return vi.waitFor(async () => {
+  return until(async () => {
     const answer = await node.ask("GET", `/pins/${id}`);
     expect(answer.body["status"]).toBe(status);
     return answer;

@@ -5,6 +5,7 @@ import { Metrics } from "../../telemetry/metrics.ts";
 import { spawnThread } from "../threads/spawn-thread.ts";
 import { generateIpnsKey, type IpnsKey } from "./keys.ts";
 import { SignatureVerifier, type SignatureVerifierOptions } from "./signature-verifier.ts";
+import { until } from "../../../test/support/until.ts";
 
 const OVERLOADED = expect.objectContaining({ code: "OVERLOADED" });
 
@@ -66,7 +67,7 @@ test("checks that wait when the thread dies are refused, never taken for valid, 
   expect(settled).toEqual(Array.from({ length: 50 }, () => ({ status: "rejected", reason: OVERLOADED })));
   await ended;
 
-  await vi.waitFor(async () => {
+  await until(async () => {
     expect(await verify(key.publicKey, message, signature)).toBe(true);
   });
   expect(workers).toHaveLength(2);

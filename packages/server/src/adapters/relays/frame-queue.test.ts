@@ -1,5 +1,6 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { FrameQueue } from "./frame-queue.ts";
+import { until } from "../../../test/support/until.ts";
 
 const frameOf = (text: string): Buffer => Buffer.from(text);
 
@@ -19,9 +20,9 @@ test("frames are handled in their order, one at a time", async () => {
     { bytesMax: 1_000, framesPerTurn: 2 },
   );
   for (const text of ["a", "b", "c", "d", "e"]) queue.push(frameOf(text));
-  await vi.waitFor(() => expect(handled).toEqual(["a", "b", "c", "d", "e"]));
+  await until(() => expect(handled).toEqual(["a", "b", "c", "d", "e"]));
   queue.push(frameOf("f"));
-  await vi.waitFor(() => expect(handled.at(-1)).toBe("f"));
+  await until(() => expect(handled.at(-1)).toBe("f"));
 });
 
 test("a full queue stops the reading until half of it is gone", async () => {
@@ -35,7 +36,7 @@ test("a full queue stops the reading until half of it is gone", async () => {
   expect(pauses).toEqual([true]);
   expect(queue.isPaused).toBe(true);
   gate.resolve();
-  await vi.waitFor(() => expect(pauses).toEqual([true, false]));
+  await until(() => expect(pauses).toEqual([true, false]));
 });
 
 test("what waits when it is closed is dropped", async () => {
@@ -52,7 +53,7 @@ test("what waits when it is closed is dropped", async () => {
     { bytesMax: 100, framesPerTurn: 8 },
   );
   for (const text of ["a", "b"]) queue.push(frameOf(text));
-  await vi.waitFor(() => expect(handled).toEqual(["a"]));
+  await until(() => expect(handled).toEqual(["a"]));
   queue.close();
   gate.resolve();
   await new Promise((resolve) => setImmediate(resolve));

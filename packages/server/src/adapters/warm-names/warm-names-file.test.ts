@@ -1,11 +1,12 @@
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import { createTestName } from "../../../test/support/records.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import { WarmNamesFile } from "./warm-names-file.ts";
+import { until } from "../../../test/support/until.ts";
 
 async function setUp(text: string | undefined, namesMax = 100) {
   const directory = await mkdtemp(join(tmpdir(), "holdfast-warm-"));
@@ -29,33 +30,33 @@ const [a, b, c] = [createTestName().name.text, createTestName().name.text, creat
 
 test("one name a line in any spelling, with comments; what is no name is left out, and a repeated one counts once", async () => {
   const { shown } = await setUp(`# warm\n${a}  # the shop\r\n\n/ipns/${b}\nnonsense\n${a}\n`);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a, b]));
+  await until(async () => expect(await shown()).toEqual([a, b]));
 });
 
 test("it is read again when it changes, also when another file takes its place", async () => {
   const { path, shown } = await setUp(`${a}\n`);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a]));
+  await until(async () => expect(await shown()).toEqual([a]));
   await writeFile(path, `${a}\n${b}\n`);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a, b]));
+  await until(async () => expect(await shown()).toEqual([a, b]));
   await writeFile(`${path}.new`, `${c}\n`);
   await rename(`${path}.new`, path);
-  await vi.waitFor(async () => expect(await shown()).toEqual([c]));
+  await until(async () => expect(await shown()).toEqual([c]));
 });
 
 test("while it is away, or too large, its last names stay; one that was never there gives none until it comes", async () => {
   const { path, shown } = await setUp(undefined);
-  await vi.waitFor(async () => expect(await shown()).toEqual([]));
+  await until(async () => expect(await shown()).toEqual([]));
   await writeFile(path, `${a}\n`);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a]));
+  await until(async () => expect(await shown()).toEqual([a]));
   await rm(path);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a]));
+  await until(async () => expect(await shown()).toEqual([a]));
   await writeFile(path, `${b}\n`.repeat(100_000));
-  await vi.waitFor(async () => expect(await shown()).toEqual([a]));
+  await until(async () => expect(await shown()).toEqual([a]));
   await writeFile(path, `${b}\n`);
-  await vi.waitFor(async () => expect(await shown()).toEqual([b]));
+  await until(async () => expect(await shown()).toEqual([b]));
 });
 
 test("beyond the bound the last names are left out", async () => {
   const { shown } = await setUp(`${a}\n${b}\n${c}\n`, 2);
-  await vi.waitFor(async () => expect(await shown()).toEqual([a, b]));
+  await until(async () => expect(await shown()).toEqual([a, b]));
 });

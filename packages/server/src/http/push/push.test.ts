@@ -1,4 +1,4 @@
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import {
   createTestName,
   makeValidatedRecord,
@@ -10,6 +10,7 @@ import { Metrics } from "../../telemetry/metrics.ts";
 import { Push } from "./push.ts";
 import { PushUpdate } from "./push-update.ts";
 import type { Change } from "./recent-changes.ts";
+import { until } from "../../../test/support/until.ts";
 
 const key = createTestName();
 
@@ -91,7 +92,7 @@ it("says what is behind the changes under way only after they were sent", async 
   for (let i = 0; i < 200; i++) push.subscribe({ send: () => void order.push("change") }, key.name, "n");
   push.announce(await change(1n));
   push.behind(() => void order.push("behind"));
-  await vi.waitFor(() => expect(order).toHaveLength(201));
+  await until(() => expect(order).toHaveLength(201));
   expect(order.at(-1)).toBe("behind");
 });
 
@@ -107,9 +108,7 @@ it("R42: when more is stored than can be sent, leaves out what was superseded si
   const changes = await Promise.all(Array.from({ length: 1000 }, async (_, i) => change(BigInt(i), busy)));
   for (const each of changes) push.announce(each);
   push.announce(await change(1n, quiet));
-  await vi.waitFor(() => expect(listeners.every(({ heard }) => heard.at(-1)?.name === "quiet")).toBe(true), {
-    timeout: 5_000,
-  });
+  await until(() => expect(listeners.every(({ heard }) => heard.at(-1)?.name === "quiet")).toBe(true));
   const heard =
     listeners[0]?.heard.filter(({ name }) => name === "busy").map(({ sequence }) => sequence) ?? [];
   expect(metrics.push.updatesLeftOut).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { createLogger } from "../../telemetry/logger.ts";
 import { OriginDialer, type OriginDialerOptions } from "./origin-dialer.ts";
+import { until } from "../../../test/support/until.ts";
 
 const PUBLIC = "/ip4/1.1.1.1/tcp/4001/p2p/12D3KooWJNGGHBzL4VMiSyD5ptkxjWJLvbe5q8UXsQKKkbm8pBoh";
 const LOCAL = PUBLIC.replace("1.1.1.1", "10.0.0.1");
@@ -51,9 +52,9 @@ test("dials a few at once, lets some wait, and drops the rest", async () => {
   for (const addr of addrs) dialer.offer([addr], ignore);
   expect(peers.dialled.flat()).toEqual(addrs.slice(0, 2));
   peers.answer(new Error("nobody is there"));
-  await vi.waitFor(() => expect(peers.dialled.flat()).toEqual(addrs.slice(0, 3)));
+  await until(() => expect(peers.dialled.flat()).toEqual(addrs.slice(0, 3)));
   peers.answer();
-  await vi.waitFor(() => expect(peers.dialled.flat()).toEqual(addrs.slice(0, 4)));
+  await until(() => expect(peers.dialled.flat()).toEqual(addrs.slice(0, 4)));
   peers.answer();
   peers.answer();
   await dialer[Symbol.asyncDispose]();
@@ -66,7 +67,7 @@ test("tells when a peer is reached, and only then", async () => {
   for (const name of ["a", "b"]) dialer.offer([PUBLIC], () => void reached.push(name));
   peers.answer(new Error("nobody is there"));
   peers.answer();
-  await vi.waitFor(() => expect(reached).toEqual(["b"]));
+  await until(() => expect(reached).toEqual(["b"]));
   await dialer[Symbol.asyncDispose]();
 });
 
@@ -74,7 +75,7 @@ test("ends what is under way when it is disposed of, and when it takes too long"
   const { dialer, peers } = create({ dialMs: 1, dialsMax: 1 });
   dialer.offer([PUBLIC], ignore);
   dialer.offer([PUBLIC], ignore);
-  await vi.waitFor(() => expect(peers.dialled).toHaveLength(2));
+  await until(() => expect(peers.dialled).toHaveLength(2));
   await dialer[Symbol.asyncDispose]();
 
   const patient = create({ dialsMax: 1 });

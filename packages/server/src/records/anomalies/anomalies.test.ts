@@ -9,6 +9,7 @@ import { verifySignature } from "../../adapters/crypto/verify-signature.ts";
 import type { Anomaly, AnomalyNote, AnomalyStore } from "./anomaly-store.ts";
 import type { RecordOrigin } from "../record-store.ts";
 import type { Records } from "../records.ts";
+import { until } from "../../../test/support/until.ts";
 
 const signal = new AbortController().signal;
 const OTHER_VALUE = "/ipfs/bafkqaaa";
@@ -99,7 +100,7 @@ test("R4: a genuine record with a lower sequence loses as ever, and is a rollbac
   await put(records, key, { sequence: 9n });
   const old = await makeRecord(key, { sequence: 8n });
   expect(await put(records, key, old)).toBe("superseded");
-  await expect.poll(() => metrics.anomalies.rollbacks).toBe(1);
+  await until(() => expect(metrics.anomalies.rollbacks).toBe(1));
   expect(await put(records, key, old)).toBe("superseded");
   expect(await records.anomaliesOf(key.name)).toMatchObject([
     { kind: "rollback", counts: { client: 2 }, sample: { sequence: 8n, storedSequence: 9n } },
@@ -124,7 +125,7 @@ test("two genuine values with one sequence are an equivocation, whichever of the
     await put(records, key, { sequence: 5n, eolMs });
     const other = { sequence: 5n, eolMs: eolMs + eolOffsetMs, value: OTHER_VALUE };
     expect(await put(records, key, other)).toBe(eolOffsetMs > 0 ? "stored" : "superseded");
-    await expect.poll(() => metrics.anomalies.equivocations).toBe(1);
+    await until(() => expect(metrics.anomalies.equivocations).toBe(1));
     expect(await records.anomaliesOf(key.name)).toMatchObject([
       { kind: "equivocation", counts: { client: 1 }, sample: { sequence: 5n, storedSequence: 5n } },
     ]);
@@ -137,7 +138,7 @@ test("R1: forged records are counted at their name, whether they would win or lo
   await put(records, key, { sequence: 5n });
   expect(await put(records, key, await forge(key, { sequence: 2n ** 62n }))).toBe("RECORD_INVALID");
   expect(await put(records, key, await forge(key, { sequence: 4n }))).toBe("superseded");
-  await expect.poll(() => metrics.anomalies.forged).toBe(2);
+  await until(() => expect(metrics.anomalies.forged).toBe(2));
   await clock.advance(1_000);
   expect(
     await put(
@@ -146,7 +147,7 @@ test("R1: forged records are counted at their name, whether they would win or lo
       await forge(key, { sequence: 5n, value: OTHER_VALUE, eolMs: clock.nowMs() + 60_000 }),
     ),
   ).toBe("superseded");
-  await expect.poll(() => metrics.anomalies.forged).toBe(3);
+  await until(() => expect(metrics.anomalies.forged).toBe(3));
   expect(await records.anomaliesOf(key.name)).toMatchObject([{ kind: "forged", counts: { client: 3 } }]);
   expect(records.held(key.name)?.record.sequence).toBe(5n);
 });
@@ -167,10 +168,10 @@ test("R13: a genuine record past its EOL that is put again is noted, a forged on
   const expired = { sequence: 6n, eolMs: clock.nowMs() - 1 };
   await put(records, key, { sequence: 5n });
   expect(await put(records, key, expired)).toBe("RECORD_INVALID");
-  await expect.poll(() => metrics.anomalies.expired).toBe(1);
+  await until(() => expect(metrics.anomalies.expired).toBe(1));
   await clock.advance(1_000);
   expect(await put(records, key, await forge(key, expired))).toBe("RECORD_INVALID");
-  await expect.poll(() => metrics.anomalies.forged).toBe(1);
+  await until(() => expect(metrics.anomalies.forged).toBe(1));
   expect(kindsOf(await records.anomaliesOf(key.name))).toEqual(["expired", "forged"]);
 });
 
@@ -192,7 +193,7 @@ test("a router that answers with a predecessor is named, and counts once an hour
   const ask = () => records.resolve(key.name, { signal, ask: "first" });
   for (let i = 0; i < 3; i++) {
     await ask();
-    await expect.poll(() => metrics.anomalies.rollbacks).toBe(1);
+    await until(() => expect(metrics.anomalies.rollbacks).toBe(1));
   }
   expect(await records.anomaliesOf(key.name)).toMatchObject([
     { kind: "rollback", counts: { client: 0, network: 1 }, sample: { via: "someguy" } },
@@ -252,7 +253,7 @@ test("a disk that refuses them costs the notes and nothing else", async () => {
   anomalyStore.failing = true;
   await put(records, key, { sequence: 10_000n });
   await clock.advance(1_000);
-  await expect.poll(() => metrics.anomalies.dropped).toBe(1);
+  await until(() => expect(metrics.anomalies.dropped).toBe(1));
   expect(await put(records, key, { sequence: 20_000n })).toBe("stored");
   anomalyStore.failing = false;
   await clock.advance(1_000);

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { createRecords } from "../../../test/support/create-records.ts";
 import { createTestName, makeRecord } from "../../../test/support/records.ts";
 import { ScriptedRouter } from "../../../test/support/scripted-router.ts";
@@ -7,6 +7,7 @@ import { HoldfastError } from "@holdfast/core";
 import { ManualClock } from "../../../test/support/manual-clock.ts";
 import type { RecordRouter } from "./record-router.ts";
 import { RouterHealth, type RouterHealthOptions } from "./router-health.ts";
+import { until } from "../../../test/support/until.ts";
 
 const signal = new AbortController().signal;
 const HTTP: RouterHealthOptions = {
@@ -53,15 +54,15 @@ test("P1: routers that work are asked at once, and a later, better answer wins",
   const { records } = setUp(a, b);
   const key = createTestName();
   const resolving = records.resolve(key.name, { signal });
-  await vi.waitFor(() => expect([a.gets.length, b.gets.length]).toEqual([1, 1]));
+  await until(() => expect([a.gets.length, b.gets.length]).toEqual([1, 1]));
   a.gets[0]?.answer(await makeRecord(key, { sequence: 4n }));
   expect(await resolving).toMatchObject({ lookup: "first-answer", upstream: "confirmed" });
   b.gets[0]?.answer(await makeRecord(key, { sequence: 5n }));
-  await vi.waitFor(() => expect(records.held(key.name)?.record.sequence).toBe(5n));
+  await until(() => expect(records.held(key.name)?.record.sequence).toBe(5n));
   expect(records.isLookedUp(key.name)).toBe(true);
   a.gets[0]?.end();
   b.gets[0]?.end();
-  await vi.waitFor(() => expect(records.isLookedUp(key.name)).toBe(false));
+  await until(() => expect(records.isLookedUp(key.name)).toBe(false));
 });
 
 test("a router that lied is asked 300 ms after the others, and its answer still counts (P1)", async () => {
@@ -77,7 +78,7 @@ test("a router that lied is asked 300 ms after the others, and its answer still 
   good.gets[0]?.answer(await makeRecord(key, { sequence: 1n }));
   expect((await resolving).stored.record.sequence).toBe(1n);
   liar.gets[0]?.answer(await makeRecord(key, { sequence: 2n }));
-  await vi.waitFor(() => expect(records.held(key.name)?.record.sequence).toBe(2n));
+  await until(() => expect(records.held(key.name)?.record.sequence).toBe(2n));
 });
 
 test("a doubtful router is asked as soon as the others know nothing, and at once when there is nobody else", async () => {
@@ -86,15 +87,15 @@ test("a doubtful router is asked as soon as the others know nothing, and at once
   discredit(healthOf(liar));
   const key = createTestName();
   const resolving = records.resolve(key.name, { signal });
-  await vi.waitFor(() => expect(good.gets).toHaveLength(1));
+  await until(() => expect(good.gets).toHaveLength(1));
   good.gets[0]?.end();
-  await vi.waitFor(() => expect(liar.gets).toHaveLength(1));
+  await until(() => expect(liar.gets).toHaveLength(1));
   liar.gets[0]?.answer(await makeRecord(key));
   expect((await resolving).stored.record.sequence).toBe(1n);
 
   discredit(healthOf(good));
   const asked = records.resolve(createTestName().name, { signal }).catch(() => "missed");
-  await vi.waitFor(() => expect([good.gets.length, liar.gets.length]).toEqual([2, 2]));
+  await until(() => expect([good.gets.length, liar.gets.length]).toEqual([2, 2]));
   for (const router of [good, liar]) router.gets[1]?.end();
   expect(await asked).toBe("missed");
 });
@@ -112,7 +113,7 @@ test("a router with an open breaker is not asked; its probe goes along and nobod
   // What the probe brings is taken in all the same.
   dead.gets[0]?.answer(await makeRecord(key));
   dead.gets[0]?.end();
-  await vi.waitFor(() => expect(healthOf(dead).status()).toMatchObject({ breaker: "closed", found: 1 }));
+  await until(() => expect(healthOf(dead).status()).toMatchObject({ breaker: "closed", found: 1 }));
   expect((await records.resolve(key.name, { signal })).answeredFrom).toBe("store");
 });
 
@@ -123,7 +124,7 @@ test("the probe of the only router is waited for: it may work again", async () =
   await clock.advance(30_000);
   const key = createTestName();
   const resolving = records.resolve(key.name, { signal });
-  await vi.waitFor(() => expect(only.gets).toHaveLength(1));
+  await until(() => expect(only.gets).toHaveLength(1));
   only.gets[0]?.answer(await makeRecord(key));
   expect((await resolving).stored.record.sequence).toBe(1n);
 });
@@ -153,7 +154,7 @@ test("an answer after the patience is stored all the same, and ends the absence"
   await clock.advance(2_000);
   expect(await asked).toMatchObject(missed);
   slow.gets[0]?.answer(await makeRecord(key));
-  await vi.waitFor(() => expect(records.held(key.name)).toBeDefined());
+  await until(() => expect(records.held(key.name)).toBeDefined());
   expect(records.isKnownAbsent(key.name)).toBe(false);
 });
 
@@ -192,7 +193,7 @@ test("the best of its answers speaks for a router: one good record among old one
     await makeRecord(key, { sequence: 2n }),
   ]);
   await records.resolve(key.name, { signal });
-  await vi.waitFor(() => expect(healthOf(dht).status()).toMatchObject({ asked: 1 }));
+  await until(() => expect(healthOf(dht).status()).toMatchObject({ asked: 1 }));
   expect(healthOf(dht).status()).toMatchObject({ found: 1, lies: { older: 0, expired: 0, invalid: 0 } });
   dht.records.set(key.name.text, [await makeRecord(key, { eolMs })]);
   await records.resolve(key.name, { signal, ask: "first" });
@@ -205,7 +206,7 @@ test("closing ends every query, and blames nobody for it", async () => {
   const [a, b] = [manual("a"), manual("b")];
   const { records, healthOf } = setUp(a, b);
   const asked = records.resolve(createTestName().name, { signal }).catch((err: unknown) => err);
-  await vi.waitFor(() => expect(a.gets).toHaveLength(1));
+  await until(() => expect(a.gets).toHaveLength(1));
   await records.close();
   expect(await asked).toMatchObject(missed);
   for (const router of [a, b]) {
