@@ -15,10 +15,18 @@ import { until } from "./support/until.ts";
 
 const RAW = "application/vnd.ipld.raw";
 
-async function inFrontOf(rpcUrl: string, gatewayUrl: string | undefined, faster = 1): Promise<KuboBackend> {
+/** For calls of which an answer is expected. */
+const PATIENCE_MS = 60_000;
+const SLOW = { timeout: 120_000 };
+/** For an answer of the gateway, and how long it is left alone when there was none. */
+const GATEWAY_TIMES_MS: ReadonlySet<number> = new Set([2_000, 10_000]);
+
+/** @param slower stretches the times of the gateway: on a busy machine a good one may take longer than they allow. */
+async function inFrontOf(rpcUrl: string, gatewayUrl: string | undefined, slower = 10): Promise<KuboBackend> {
   const clock = {
     nowMs: () => systemClock.nowMs(),
-    after: (ms: number, callback: () => void) => systemClock.after(ms / faster, callback),
+    after: (ms: number, callback: () => void) =>
+      systemClock.after(GATEWAY_TIMES_MS.has(ms) ? ms * slower : ms, callback),
   };
   const backend = new KuboBackend(
     { rpcUrl, gatewayUrl },
@@ -43,7 +51,7 @@ async function hostile(behaviour: KuboBehaviour): Promise<HostileKubo> {
   return gateway;
 }
 
-describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
+describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", SLOW, () => {
   test("gives what Kubo holds without the RPC, and knows at once what it does not hold", async () => {
     await using kubo = await startKubo({ label: "gateway" });
     const bytes = randomBytes(300_000);
@@ -52,17 +60,18 @@ describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
     // Only the gateway is Kubo's: this RPC has one other block.
     const rpc = await scripted({ "block/get": (response) => void response.end(found) });
     const backend = await inFrontOf(rpc.url, kubo.gatewayUrl);
-    const got = await backend.retrieve(CID.parse(Key), within(5_000));
+    const got = await backend.retrieve(CID.parse(Key), within(PATIENCE_MS));
     expect(Buffer.compare(got, bytes)).toBe(0);
     expect(got.buffer.byteLength).toBe(bytes.byteLength);
     expect(rpc.asked).toEqual([]);
     const startedAtMs = performance.now();
-    expect(Buffer.compare(await backend.retrieve(rawCidOf(found), within(5_000)), found)).toBe(0);
+    expect(Buffer.compare(await backend.retrieve(rawCidOf(found), within(PATIENCE_MS)), found)).toBe(0);
     expect(rpc.asked).toEqual(["block/get"]);
     // What it does not hold is no reason not to ask it again.
-    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(5_000)), bytes)).toBe(0);
+    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(PATIENCE_MS)), bytes)).toBe(0);
     expect(rpc.asked).toEqual(["block/get"]);
-    expect(performance.now() - startedAtMs).toBeLessThan(1_900);
+    // Without an answer the gateway would have been waited for twenty seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
   });
 
   test("R20, R23: gives a block as large as can be submitted, as the RPC does", async () => {
@@ -77,7 +86,7 @@ describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
       [kubo.apiUrl, undefined],
     ] as const) {
       const backend = await inFrontOf(rpcUrl, gatewayUrl);
-      const got = await backend.retrieve(CID.parse(Key), within(10_000));
+      const got = await backend.retrieve(CID.parse(Key), within(PATIENCE_MS));
       expect(Buffer.compare(got, bytes)).toBe(0);
     }
   });
@@ -88,7 +97,7 @@ describe.skipIf(!kuboAvailable)("the gateway of a real Kubo", () => {
     const { Key } = await kubo.json<{ Key: string }>("block/put?cid-codec=raw", { bytes });
     const nothing = await scripted();
     const backend = await inFrontOf(nothing.url, kubo.gatewayUrl.replace("127.0.0.1", "localhost"));
-    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(5_000)), bytes)).toBe(0);
+    expect(Buffer.compare(await backend.retrieve(CID.parse(Key), within(PATIENCE_MS)), bytes)).toBe(0);
   });
 });
 
@@ -106,22 +115,26 @@ test.each<KuboBehaviour>([
   "redirects",
   "reset",
   "reset in the body",
-])("a gateway that is none costs a moment, and is then left alone for a while: %s", async (behaviour) => {
-  const bytes = randomBytes(1_000);
-  const rpc = await scripted({ "block/get": (response) => void response.end(bytes) });
-  const gateway = await hostile(behaviour);
-  const backend = await inFrontOf(rpc.url, gateway.url, 20);
-  for (let i = 0; i < 3; i++) {
-    expect(Buffer.compare(await backend.retrieve(rawCidOf(bytes), within(10_000)), bytes)).toBe(0);
-  }
-  expect(rpc.asked).toEqual(["block/get", "block/get", "block/get"]);
-  await until(() => expect(gateway.open).toBe(0));
-  const before = gateway.connections;
-  await until(async () => {
-    await backend.retrieve(rawCidOf(bytes), within(10_000));
-    expect(gateway.connections).toBeGreaterThan(before);
-  });
-});
+])(
+  "a gateway that is none costs a moment, and is then left alone for a while: %s",
+  SLOW,
+  async (behaviour) => {
+    const bytes = randomBytes(1_000);
+    const rpc = await scripted({ "block/get": (response) => void response.end(bytes) });
+    const gateway = await hostile(behaviour);
+    const backend = await inFrontOf(rpc.url, gateway.url, 1 / 20);
+    for (let i = 0; i < 3; i++) {
+      expect(Buffer.compare(await backend.retrieve(rawCidOf(bytes), within(PATIENCE_MS)), bytes)).toBe(0);
+    }
+    expect(rpc.asked).toEqual(["block/get", "block/get", "block/get"]);
+    await until(() => expect(gateway.open).toBe(0));
+    const before = gateway.connections;
+    await until(async () => {
+      await backend.retrieve(rawCidOf(bytes), within(PATIENCE_MS));
+      expect(gateway.connections).toBeGreaterThan(before);
+    });
+  },
+);
 
 test("an abort ends the request at the gateway, and is not held against it", async () => {
   const rpc = await scripted();
@@ -153,6 +166,6 @@ test("what the gateway sends is asked for raw, and only if Kubo holds it", async
   });
   const rpc = await scripted();
   const backend = await inFrontOf(rpc.url, gateway.url);
-  await backend.retrieve(cid, within(5_000));
+  await backend.retrieve(cid, within(PATIENCE_MS));
   expect(seen).toEqual(["GET", "only-if-cached", RAW, "format=raw"]);
 });

@@ -45,7 +45,7 @@ async function holds(kubo: Kubo, blocks: readonly Block[]): Promise<void> {
   }
 }
 
-describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
+describe.skipIf(!kuboAvailable)("pins of a real Kubo", { timeout: 180_000 }, () => {
   test.each([4, 8, 32])("a submitted block of %i MiB is pinned as any other (R20)", async (mib) => {
     await using kubo = await startKubo({ label: "big-block" });
     const { pinner, vault } = await inFrontOf(kubo);
@@ -96,7 +96,7 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
   });
 
   test("killed half way through, Kubo has no pin; back again, it takes it", async () => {
-    await using kubo = await startKubo({ label: "killed" });
+    await using kubo = await startKubo({ label: "killed", host: "127.0.0.9" });
     const { backend, pinner, vault } = await inFrontOf(kubo);
     const { root, blocks } = largeDag(60);
     await vault.put(blocks);
@@ -109,7 +109,7 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
     await killed;
     await until(() => expect(backend.status().state).toBe("unreachable"));
     await kubo.restart({ keepPorts: true });
-    await until(() => expect(backend.status().state).toBe("running"), 20_000);
+    await until(() => expect(backend.status().state).toBe("running"), 60_000);
     expect(await pinner.isPinned(root.cid, deep())).toBe(false);
     await pinner.pin(root.cid, deep());
     await holds(kubo, blocks);
@@ -131,12 +131,12 @@ describe.skipIf(!kuboAvailable)("pins of a real Kubo", () => {
     pins.start();
     for (const { cid } of [theirs, direct, ours]) {
       await pins.add([requestOf(cid, { isStored: true })]);
-      await pins.waitFor(cid, "pinned", within(20_000));
+      await pins.waitFor(cid, "pinned", within(60_000));
       expect(await pinner.isPinned(cid, deep())).toBe(true);
       await pins.release(cid, { source: "add", holder: "" });
     }
-    await until(async () => expect(await pinner.isPinned(ours.cid, deep())).toBe(false));
-    await until(() => expect(pins.totals()).toEqual([]));
+    await until(async () => expect(await pinner.isPinned(ours.cid, deep())).toBe(false), 60_000);
+    await until(() => expect(pins.totals()).toEqual([]), 60_000);
     for (const { cid } of [theirs, direct]) expect(await pinner.isPinned(cid, deep())).toBe(true);
   });
 

@@ -30,7 +30,7 @@ export interface HostileKubo extends AsyncDisposable {
   readonly answers: Map<string, string | Uint8Array>;
   /** Commands with their query, in order, without those about its status. */
   readonly asked: string[];
-  /** Calls of `version`. */
+  /** Calls of `id`, which only a whole look at its status makes. */
   readonly looks: number;
   /** Distinct connections that were made. */
   readonly connections: number;
@@ -55,7 +55,7 @@ export async function startHostileKubo(): Promise<HostileKubo> {
     request.resume();
     const [, command = "", query = ""] = /^\/api\/v0\/([^?]*)\??(.*)$/.exec(request.url ?? "") ?? [];
     const status = STATUS[command];
-    if (command === "version") looks++;
+    if (command === "id") looks++;
     if (status === undefined) kubo.asked.push(`${command}?${query}`);
     else if (!kubo.isStatusHostile) return void response.end(status);
     const answer = kubo.answers.get(command);

@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 export const IPFS_BINARY = fileURLToPath(new URL("../../../../.cache/servers/ipfs", import.meta.url));
-const START_TIMEOUT_MS = 30_000;
-const RPC_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
+const RPC_TIMEOUT_MS = 40_000;
 /** go-libp2p's number for a query event that names providers. */
 const PROVIDER_EVENT = 4;
 
@@ -37,6 +37,11 @@ export interface StartKuboOptions {
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Also listens on a WebSocket. */
   readonly webSocket?: boolean;
+  /**
+   * The loopback address that it listens on. Whoever restarts it at the same ports gives it one of its own, where nobody else
+   * takes them meanwhile. Default: 127.0.0.1.
+   */
+  readonly host?: string;
   /** Sent with each call of its RPC, for a configuration with `API.Authorizations`. */
   readonly authorization?: string;
   /** Its blocks are on a disk of this size, see {@link canLimitDisk}. */
@@ -46,6 +51,10 @@ export interface StartKuboOptions {
 /** Whether a process here may have mounts of its own, which a small disk for one Kubo needs. */
 export function canLimitDisk(): boolean {
   return spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", tmpdir()]).status === 0;
+}
+
+interface RoutingTable {
+  readonly Buckets: readonly { readonly Peers: readonly { readonly ID: string }[] | null }[] | null;
 }
 
 /** A file part of an RPC request. */
@@ -163,6 +172,19 @@ export class Kubo implements AsyncDisposable {
   async connectedPeers(): Promise<readonly string[]> {
     const { Peers } = await this.json<{ Peers: { Peer: string }[] | null }>("swarm/peers");
     return (Peers ?? []).map((p) => p.Peer);
+  }
+
+  /** Settles when its DHT asks these peers, some moments after they were connected: queries and puts before do not reach them. */
+  async routesTo(...peerIds: readonly string[]): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const { Buckets } = await this.json<RoutingTable>("stats/dht?arg=lan");
+      const asked = (Buckets ?? []).flatMap(({ Peers }) => (Peers ?? []).map(({ ID }) => ID));
+      const missing = peerIds.filter((id) => !asked.includes(id));
+      if (missing.length === 0) return;
+      if (Date.now() > deadline) throw new Error(`${this.label} does not route to ${missing.join(", ")}`);
+      await pause(20);
+    }
   }
 
   /** Adds and pins a file; its root CID. */
@@ -287,7 +309,7 @@ export class Kubo implements AsyncDisposable {
     this.#gatewayUrl = (await this.#waitForFile(child, "gateway")).replace(/\/$/, "");
     const { ID, Addresses } = await this.#waitForId(child);
     this.#peerId = ID;
-    this.#addrs = Addresses.filter((a) => a.startsWith("/ip4/127.0.0.1/tcp/"));
+    this.#addrs = Addresses.filter((a) => a.startsWith(`/ip4/${hostOf(this.#options)}/tcp/`));
     for (const peer of this.#options.peers ?? []) await this.connect(peer);
   }
 
@@ -345,11 +367,12 @@ function daemonOn(repo: string, diskBytes: number | undefined): [string, ...stri
 }
 
 async function configure(repo: string, options: StartKuboOptions): Promise<void> {
+  const anyPort = `/ip4/${hostOf(options)}/tcp/0`;
   await editConfig(repo, {
     Addresses: {
-      API: "/ip4/127.0.0.1/tcp/0",
-      Gateway: "/ip4/127.0.0.1/tcp/0",
-      Swarm: ["/ip4/127.0.0.1/tcp/0", ...(options.webSocket === true ? ["/ip4/127.0.0.1/tcp/0/ws"] : [])],
+      API: anyPort,
+      Gateway: anyPort,
+      Swarm: [anyPort, ...(options.webSocket === true ? [`${anyPort}/ws`] : [])],
     },
     AutoConf: { Enabled: false },
     AutoTLS: { Enabled: false },
@@ -363,6 +386,10 @@ async function configure(repo: string, options: StartKuboOptions): Promise<void>
     Version: { SwarmCheckEnabled: false },
     ...options.config,
   });
+}
+
+function hostOf({ host = "127.0.0.1" }: StartKuboOptions): string {
+  return host;
 }
 
 /** Merges over the configuration, section by section. */

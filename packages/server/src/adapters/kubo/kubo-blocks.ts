@@ -52,11 +52,18 @@ export class KuboBlocks {
     const ended = new AbortController();
     const leave = (): void => ended.abort(signal.reason);
     signal.addEventListener("abort", leave, { once: true });
+    let isComing = false;
+    const end = (reason: Error): void => void (isComing || ended.abort(reason));
     const cancelTimer = this.#parts.timers.after(SILENT_MS_MAX, () => {
-      this.#endIfNobodyHas(cid, ended).catch(() => {
+      this.#endIfNobodyHas(cid, end, ended.signal).catch(() => {
         // Whether somebody has it cannot be told, so the wait goes on to its own end.
       });
     });
+    // A large block may take longer than Kubo may be silent.
+    const onBegun = (): void => {
+      isComing = true;
+      cancelTimer();
+    };
     const query = { arg: cid.toString() };
     try {
       return await this.#parts.rpc.bytes(
@@ -67,7 +74,7 @@ export class KuboBlocks {
           msMax: BLOCK_MS_MAX,
           bytesMax: SUBMITTED_BLOCK_BYTES_MAX,
         },
-        { signal: ended.signal },
+        { signal: ended.signal, onBegun },
       );
     } catch (err) {
       if (err instanceof KuboRefusal && /not found|could not find/.test(err.words)) {
@@ -81,20 +88,16 @@ export class KuboBlocks {
     }
   }
 
-  async #endIfNobodyHas(cid: CID, ended: AbortController): Promise<void> {
+  async #endIfNobodyHas(cid: CID, end: (reason: Error) => void, signal: AbortSignal): Promise<void> {
     const { routing, hasPeers, selfId } = this.#parts;
     if (!(await hasPeers())) {
-      ended.abort(new HoldfastError("BACKEND_UNAVAILABLE", "Kubo is connected to no peer"));
+      end(new HoldfastError("BACKEND_UNAVAILABLE", "Kubo is connected to no peer"));
       return;
     }
     // Kubo itself may have announced a block that it lost; one more says that somebody else has it.
-    for await (const peer of routing.findProviders(cid, {
-      limit: 2,
-      signal: ended.signal,
-      kind: "absence",
-    })) {
+    for await (const peer of routing.findProviders(cid, { limit: 2, signal, kind: "absence" })) {
       if (peer.id !== selfId()) return;
     }
-    ended.abort(new HoldfastError("CONTENT_NOT_FOUND", "no provider of the block is known"));
+    end(new HoldfastError("CONTENT_NOT_FOUND", "no provider of the block is known"));
   }
 }

@@ -125,6 +125,7 @@ export class KuboRpc implements Disposable {
     const translate = (err: unknown): Error => this.#translate(err, call, signal);
     try {
       const body = await this.#ask(call, deadline, options);
+      options.onBegun?.();
       stack.defer(() => body.cancel());
       return new Answer(stack.move(), { body, deadline, translate });
     } catch (err) {
@@ -177,6 +178,8 @@ export class KuboRpc implements Disposable {
 
 interface CallOptions {
   readonly signal: AbortSignal;
+  /** Called when Kubo has begun to give what was asked for. */
+  readonly onBegun?: () => void;
 }
 
 interface OpenOptions extends CallOptions {
