@@ -16,10 +16,10 @@ describe.skipIf(!kuboAvailable)(
     beforeAll(async () => {
       session = await startSession();
       outcome = await runRequests(session, { count: REQUESTS, seed: SEED });
-    });
+    }, 300_000);
 
     afterAll(async () => {
-      await session[Symbol.asyncDispose]();
+      await session?.[Symbol.asyncDispose]();
     });
 
     test("answers random requests alike, but for what known-differences.ts gives a reason for", async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { browserAvailable, startBrowser } from "./support/browser.ts";
 import { createPublisher, putRecord } from "./support/names.ts";
 import { startNode, type TestNode } from "./support/start-node.ts";
+import { until } from "../packages/server/test/support/until.ts";
 
 describe.skipIf(!browserAvailable)("a real browser", () => {
   let node: TestNode;
@@ -107,7 +108,8 @@ describe.skipIf(!browserAvailable)("a real browser", () => {
     expect(await visitor.title()).toContain(Hash);
     await visitor.getByRole("link", { name: "docs", exact: true }).click();
     await visitor.getByRole("link", { name: "hello.txt", exact: true }).click();
-    expect(await visitor.locator("body").textContent()).toBe("hello from a folder");
+    // A click does not wait for what it leads to.
+    await until(async () => expect(await visitor.locator("body").textContent()).toBe("hello from a folder"));
     // No scripts, no other resources: nothing that a strict policy would refuse.
     expect(problems).toEqual([]);
 

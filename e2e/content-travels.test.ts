@@ -33,13 +33,16 @@ describe.skipIf(!kuboAvailable)("content travels by bitswap", () => {
     expect(named.headers.get("cache-control")).toMatch(/max-age=([0-9]|[12][0-9]|30)\b/);
   });
 
-  test("a file that was added here is read from Kubo", async () => {
+  test("a file that was added here is read from Kubo", { timeout: 90_000 }, async () => {
     const file = randomBytes(1_000_000);
     const body = new FormData();
     body.set("file", new Blob([file]), "file.bin");
     const added = await fetch(`${node.publicUrl}/api/v0/add?cid-version=1`, { method: "POST", body });
     const { Hash } = (await added.json()) as { Hash: string };
-    const read = await until(() => kubo.bytes(`cat?arg=${Hash}`), 20_000);
+    const read = await until(() => {
+      const signal = AbortSignal.timeout(15_000);
+      return kubo.bytes(`cat?arg=${Hash}`, undefined, { signal });
+    }, 50_000);
     expect(Buffer.from(read).equals(file)).toBe(true);
   });
 });

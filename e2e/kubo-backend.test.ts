@@ -6,6 +6,9 @@ import { createPublisher, getRecord, putRecord, sequenceOf } from "./support/nam
 import { startNode, type TestNode } from "./support/start-node.ts";
 import { until } from "../packages/server/test/support/until.ts";
 
+const TIMES = { timeout: 240_000 };
+const WAIT_MS = 60_000;
+
 interface Ready {
   readonly status: string;
   readonly reasons: readonly string[];
@@ -36,7 +39,8 @@ function startInFront(kubo: { readonly apiUrl: string }): Promise<TestNode> {
 /** Ours, and another one on the same network. */
 async function twoKubos(): Promise<{ kubo: Kubo; other: Kubo } & AsyncDisposable> {
   const other = await startKubo({ label: "other" });
-  const kubo = await startKubo({ label: "behind", peers: [other.addr] });
+  const kubo = await startKubo({ label: "behind", host: "127.0.7.1", peers: [other.addr] });
+  await Promise.all([kubo.routesTo(other.peerId), other.routesTo(kubo.peerId)]);
   const dispose = async (): Promise<void> => {
     await kubo[Symbol.asyncDispose]();
     await other[Symbol.asyncDispose]();
@@ -44,12 +48,12 @@ async function twoKubos(): Promise<{ kubo: Kubo; other: Kubo } & AsyncDisposable
   return { kubo, other, [Symbol.asyncDispose]: dispose };
 }
 
-describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
+describe.skipIf(!kuboAvailable)("in front of a real Kubo", TIMES, () => {
   test("names and content of Kubo's and of its network are read here, then from here; records put here arrive there", async () => {
     await using kubos = await twoKubos();
     const { kubo, other } = kubos;
     await using node = await startInFront(kubo);
-    await until(async () => expect(await readyOf(node)).toMatchObject({ status: "ready" }));
+    await until(async () => expect(await readyOf(node)).toMatchObject({ status: "ready" }), WAIT_MS);
 
     const bytes = randomBytes(700_000);
     const held = await kubo.add(bytes);
@@ -68,7 +72,7 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
     expect((await putRecord(node.publicUrl, publisher.name, record)).status).toBe(200);
     await until(async () => {
       expect(Buffer.from((await other.routingGet(publisher.name.text)) ?? []).equals(record)).toBe(true);
-    });
+    }, WAIT_MS);
   });
 
   test("R38: Kubo dies: what is held is answered and writes are taken; it comes back, and everything works without a restart", async () => {
@@ -97,20 +101,23 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
         status: "degraded",
         reasons: ["the backend is unreachable"],
       });
-    }, 20_000);
-    const startedAtMs = performance.now();
-    expect((await fetch(`${node.publicUrl}/api/v0/version`, { method: "POST" })).status).toBe(200);
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    }, WAIT_MS);
+    // One of them at least: each would take longer if it asked Kubo.
+    await until(async () => {
+      const startedAtMs = performance.now();
+      expect((await fetch(`${node.publicUrl}/api/v0/version`, { method: "POST" })).status).toBe(200);
+      expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    });
 
     await kubo.restart({ keepPorts: true });
 
-    await until(async () => expect(await readyOf(node)).toMatchObject({ status: "ready" }), 20_000);
+    await until(async () => expect(await readyOf(node)).toMatchObject({ status: "ready" }), WAIT_MS);
     const news = randomBytes(100_000);
     expect((await bodyOf(node, `/ipfs/${await kubo.add(news)}`)).equals(news)).toBe(true);
     // What was put while Kubo was away reaches the network, too.
     await until(async () => {
       expect(Buffer.from((await other.routingGet(publisher.name.text)) ?? []).equals(record)).toBe(true);
-    }, 30_000);
+    }, WAIT_MS);
   });
 
   test("a frozen Kubo takes nothing from those who ask for what is held", async () => {
@@ -120,8 +127,8 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
     const cid = await kubo.add(bytes);
     expect((await bodyOf(node, `/ipfs/${cid}`)).equals(bytes)).toBe(true);
     kubo.freeze();
-    const searches = Array.from({ length: 50 }, () =>
-      getRecord(node.publicUrl, createPublisher().name.text).catch(() => undefined),
+    const searches = Promise.all(
+      Array.from({ length: 50 }, () => getRecord(node.publicUrl, createPublisher().name.text)),
     );
     const tookMs: number[] = [];
     for (let i = 0; i < 200; i++) {
@@ -130,8 +137,9 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
       tookMs.push(performance.now() - startedAtMs);
     }
     tookMs.sort((a, b) => a - b);
-    expect(tookMs[190]).toBeLessThan(200);
-    await Promise.all(searches);
+    // Whoever waits for Kubo waits for seconds.
+    const waitedMs = Math.min(...(await searches).map((search) => search.tookMs));
+    expect(tookMs[190]).toBeLessThan(waitedMs / 4);
   });
 });
 

@@ -8,7 +8,9 @@ import { startSlowProxy } from "./support/slow-proxy.ts";
 import { temporaryFolder, type TestNode } from "./support/start-node.ts";
 import { until } from "../packages/server/test/support/until.ts";
 
-const TIMES = { timeout: 150_000 };
+const TIMES = { timeout: 400_000 };
+/** Of each call of a Kubo that is slow. */
+const SLOW_MS = 10_000;
 
 describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of a real Kubo", () => {
   test(
@@ -16,7 +18,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
     TIMES,
     async () => {
       await using maker = await startKubo({ label: "maker" });
-      await using kubo = await startKubo({ label: "behind" });
+      await using kubo = await startKubo({ label: "behind", host: "127.0.7.1" });
       await using proxy = await startSlowProxy(kubo.apiUrl, 0);
       proxy.bodyBytesMax = 50_000_000;
       await using node = await startInFront({ apiUrl: proxy.url }, { env: NO_CACHES });
@@ -26,7 +28,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
 
       expect(await importCar(node, await maker.bytes(`dag/export?arg=${root}`))).toEqual([root]);
       await using reading = readPiecesOf(node, root, bytes);
-      await until(() => expect(proxy.bodyBytes).toBeGreaterThanOrEqual(50_000_000), 60_000);
+      await until(() => expect(proxy.bodyBytes).toBeGreaterThanOrEqual(50_000_000), 120_000);
       await kubo.kill();
       expect(["stored", "pinning", "failed"]).toContain((await pinStatus(node, root)).state);
       await expectToBeRead(node, files);
@@ -34,7 +36,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
 
       proxy.bodyBytesMax = Number.POSITIVE_INFINITY;
       await kubo.restart({ keepPorts: true });
-      await waitUntilPinned(node, [root], 90_000);
+      await waitUntilPinned(node, [root], 150_000);
       await expectToBeRead(node, files);
       await expectToBeIn(kubo, files);
       expect(await reading.stop()).toBeGreaterThan(10);
@@ -81,11 +83,11 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
       await until(async () => {
         const states = await Promise.all([...files.keys()].map((cid) => pinStatus(node, cid)));
         expect(states.some(({ problem }) => /space|room/.test(problem ?? ""))).toBe(true);
-      }, 30_000);
+      }, 60_000);
       await expectToBeRead(node, files);
       await kubo.growDisk(100_000_000);
-      // Each rests for half a minute after its first failure, for a minute after the second.
-      await waitUntilPinned(node, [...files.keys()], 110_000);
+      // Each rests for half a minute after its first failure, for a minute after the others.
+      await waitUntilPinned(node, [...files.keys()], 200_000);
       await expectToBeRead(node, files);
       await expectToBeIn(kubo, files);
     },
@@ -102,7 +104,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
     const collecting = (async () => {
       for (; !stop.signal.aborted; collections++) await (await kubo.rpc("repo/gc")).text();
     })();
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 40 || collections <= 5; i++) {
       const bytes = randomBytes(i % 4 === 0 ? 600_000 : 1_500);
       files.set(await addFile(node, bytes), bytes);
     }
@@ -125,8 +127,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
       const bytes = randomBytes(2_048);
       const cid = await addFile(node, bytes);
       await readFile(node, cid);
-      const before = await readOften(node, cid, 2);
-      proxy.delayMs = 10_000;
+      proxy.delayMs = SLOW_MS;
       const asked = proxy.requests;
       const written = new Map<string, Uint8Array>([[cid, bytes]]);
       const writing = (async () => {
@@ -138,10 +139,10 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
       const during = await readOften(node, cid, 5);
       await writing;
       expect(during.statuses).toEqual({ 200: 5_000 });
-      // None has waited for Kubo, and what is slower is so because this machine was before.
-      expect(during.tookMs.at(-1)).toBeLessThan(5_000);
-      expect(percentileOf(during, 0.95)).toBeLessThan(Math.max(100, 3 * percentileOf(before, 0.95)));
-      expect(proxy.requests).toBeGreaterThan(asked);
+      // None has waited for Kubo, and nearly all took nothing like it, even where the machine itself stalls.
+      expect(during.tookMs.at(-1)).toBeLessThan(SLOW_MS);
+      expect(percentileOf(during, 0.95)).toBeLessThan(SLOW_MS / 10);
+      await until(() => expect(proxy.requests).toBeGreaterThan(asked));
       await expectToBeRead(node, written);
       proxy.delayMs = 0;
       await waitUntilPinned(node, [...written.keys()]);

@@ -14,7 +14,7 @@ const [trusted, other] = [authorOf(7), authorOf(8)];
 async function forgottenAt(kubo: Kubo, count: number): Promise<readonly string[]> {
   const files = await addSmallFiles(kubo, count);
   for (const cid of files.keys()) {
-    await until(() => kubo.rpc(`routing/provide?arg=${cid}`), 30_000);
+    await until(() => kubo.rpc(`routing/provide?arg=${cid}`), 60_000);
     await kubo.rpc(`block/rm?arg=${cid}`);
   }
   return [...files.keys()];
@@ -32,7 +32,7 @@ describe.skipIf(!kuboAvailable)("R28: what nobody has delays nothing else", () =
       const dead = await forgottenAt(provider, 21);
       // An attempt at one of them is given up after two minutes.
       const arePinned = async (count: number): Promise<void> =>
-        await until(async () => expect(await confirmedPins(node)).toBe(count), 40_000);
+        await until(async () => expect(await confirmedPins(node)).toBe(count), 90_000);
 
       await announce(node, trusted, [...dead.slice(0, 1), ...first.keys()]);
       await arePinned(200);
@@ -43,6 +43,6 @@ describe.skipIf(!kuboAvailable)("R28: what nobody has delays nothing else", () =
       for (const cid of dead) expect((await pinStatus(node, cid)).pinned).toBe(false);
       await expectToBeRead(node, new Map([...first, ...second]));
     },
-    150_000,
+    400_000,
   );
 });

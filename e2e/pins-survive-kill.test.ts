@@ -27,7 +27,7 @@ test("R28: 100,000 entries wait for a Kubo that is away: all survive kill -9, in
   expect(await pinsByState(node)).toEqual({ queued: 100_000 });
   // Not by toEqual: it would print them all.
   expect((await listPins(node)).join("\n") === wanted.join("\n")).toBe(true);
-}, 120_000);
+}, 300_000);
 
 describe.skipIf(!kuboAvailable)("R28: kill -9 in the middle of pinning 500", () => {
   test.each(BACKENDS)(
@@ -40,15 +40,16 @@ describe.skipIf(!kuboAvailable)("R28: kill -9 in the middle of pinning 500", () 
       const env = { ...backend.env, ...AUTHORS };
       let pinnedBefore: number;
       {
-        const slowly = { ...env, HOLDFAST_PINS_PER_SECOND_MAX: "50" };
+        // All of them would take 25 s: it is killed long before, even when we come late.
+        const slowly = { ...env, HOLDFAST_PINS_PER_SECOND_MAX: "20" };
         await using node = await startNode({ dataDir: folder.path, env: slowly });
         await announce(node, author, [...files.keys()]);
-        await until(async () => expect(await confirmedPins(node)).toBeGreaterThan(100), 60_000);
+        await until(async () => expect(await confirmedPins(node)).toBeGreaterThan(50), 100_000);
         pinnedBefore = await confirmedPins(node);
         await node.stop("SIGKILL");
       }
       await using node = await startNode({ dataDir: folder.path, env });
-      await until(async () => expect(await confirmedPins(node)).toBe(500), 60_000);
+      await until(async () => expect(await confirmedPins(node)).toBe(500), 150_000);
       const { pinned, lost } = (await metricsOf(node)).pins;
       expect(lost).toBe(0);
       expect(pinned).toBeGreaterThan(0);
@@ -60,6 +61,6 @@ describe.skipIf(!kuboAvailable)("R28: kill -9 in the middle of pinning 500", () 
       expect(kept.toSorted()).toEqual(wanted);
       await expectToBeRead(node, files);
     },
-    150_000,
+    400_000,
   );
 });

@@ -38,12 +38,15 @@ export async function runRequests(
 }
 
 async function askBoth({ kubo, ours }: Session, request: GatewayRequest): Promise<Compared> {
+  const startedAtMs = performance.now();
   const [kuboAnswer, oursAnswer] = await Promise.all([kubo.send(request), ours.send(request)]);
+  const oursAgain = await ours.send(request);
   return {
     request,
     kubo: kuboAnswer,
     ours: oursAnswer,
-    oursAgain: await ours.send(request),
+    oursAgain,
+    tookS: (performance.now() - startedAtMs) / 1000,
     kuboError: await errorOf(kubo, request, kuboAnswer),
     oursError: await errorOf(ours, request, oursAnswer),
   };

@@ -18,6 +18,7 @@ function findBrowser(): boolean {
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM,
+    timeout: 75_000,
     args: [
       "--no-sandbox",
       "--disable-gpu",

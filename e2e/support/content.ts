@@ -45,7 +45,7 @@ export async function pinStatus(node: TestNode, cid: string): Promise<PinStatus>
 export async function waitUntilPinned(
   node: TestNode,
   cids: readonly string[],
-  timeoutMs = 60_000,
+  timeoutMs = 100_000,
 ): Promise<void> {
   for (const cid of cids) {
     await until(

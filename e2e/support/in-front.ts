@@ -36,7 +36,7 @@ export async function expectToBeIn(kubo: Kubo, files: Written): Promise<void> {
 
 /** What was in the vault has become cache: from here on only Kubo has it for good. */
 export async function vaultIsEmpty(node: TestNode): Promise<void> {
-  await until(async () => expect((await metricsOf(node)).vault.bytes).toBe(0), 60_000);
+  await until(async () => expect((await metricsOf(node)).vault.bytes).toBe(0), 100_000);
 }
 
 export interface NodeMetrics {

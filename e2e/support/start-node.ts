@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const CLI = fileURLToPath(new URL("../../packages/server/dist/cli/main.js", import.meta.url));
-const READY_TIMEOUT_MS = 20_000;
+/** Less than a test has, and far more than a start takes. */
+const READY_TIMEOUT_MS = 45_000;
 
 export interface StartNodeOptions {
   /** Keep a folder over several starts by passing it; otherwise a temporary one is made and removed. */
@@ -111,7 +112,8 @@ async function readyLine(child: ChildProcess, stderr: () => string): Promise<[st
   const lines = createInterface({ input: child.stdout });
   const deadline = AbortSignal.timeout(READY_TIMEOUT_MS);
   const ended = new AbortController();
-  child.once("exit", () => {
+  // Not its exit: what it wrote before may still be on its way to us then.
+  child.once("close", () => {
     ended.abort();
   });
   try {

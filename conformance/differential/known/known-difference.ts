@@ -12,6 +12,8 @@ export interface Compared {
   /** The text of Kubo's error; of the same request as GET when it was a HEAD. Empty when it was none. */
   readonly kuboError: string;
   readonly oursError: string;
+  /** From the question to our second answer. */
+  readonly tookS: number;
 }
 
 /** A difference that is kept. */
