@@ -124,7 +124,7 @@ test("both make the same bytes of the same content", async () => {
         );
       },
     ),
-    { numRuns: 50 },
+    { numRuns: 50, seed: 20_261_126 },
   );
 });
 
@@ -142,7 +142,7 @@ describe("what is accepted here is accepted there", () => {
       accepted += Number(ours);
     }
     expect(accepted).toBeGreaterThan(15);
-  });
+  }, 60_000);
 
   test("thousands of properly signed records with odd content", async () => {
     const random = new SeededRandom(18);
@@ -158,7 +158,7 @@ describe("what is accepted here is accepted there", () => {
       expect(["", "nonsense"]).toContain(value);
     }
     for (const count of Object.values(counts)) expect(count).toBeGreaterThan(20);
-  });
+  }, 60_000);
 });
 
 /** The keys of a record, some of them wrong. */

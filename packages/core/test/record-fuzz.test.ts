@@ -80,7 +80,7 @@ test("damaged records are decoded or refused with a reason, never anything else"
   // Otherwise the damage was too great to reach the inner parsers.
   expect(decoded).toBeGreaterThan(2_000);
   expect(problems.size).toBeGreaterThan(8);
-});
+}, 60_000);
 
 test("random bytes are refused with a reason", () => {
   const random = new SeededRandom(2);
@@ -88,7 +88,7 @@ test("random bytes are refused with a reason", () => {
     const bytes = random.bytes(random.below(random.below(20) === 0 ? 11_000 : 60));
     expect(tryOnly(() => decodeRecord(bytes))).toBeUndefined();
   }
-});
+}, 60_000);
 
 test("a damaged record that is accepted says exactly what its owner signed", async () => {
   const random = new SeededRandom(3);
@@ -109,7 +109,7 @@ test("a damaged record that is accepted says exactly what its owner signed", asy
   // Splices that give back an original, and changes of signatureV1.
   expect(accepted).toBeGreaterThan(100);
   expect(accepted).toBeLessThan(2_500);
-});
+}, 60_000);
 
 async function validOrUndefined(key: TestKey, bytes: Uint8Array): Promise<IpnsRecord | undefined> {
   try {
@@ -134,7 +134,7 @@ test("no variant of a V2-only record can be made by changing its unsigned bytes"
     }
   }
   expect([...variants]).toEqual([Buffer.from(vector("B")).toString("hex")]);
-});
+}, 60_000);
 
 test("the worst records of the greatest size are answered within milliseconds", () => {
   const { name } = generateKey("Ed25519", seedOf(6));

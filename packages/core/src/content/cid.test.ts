@@ -7,6 +7,7 @@ import { base64url } from "multiformats/bases/base64";
 import { CID } from "multiformats/cid";
 import * as digest from "multiformats/hashes/digest";
 import { expect, test } from "vitest";
+import { anyCharacter } from "../../test/support/any-character.ts";
 import { isHoldfastError } from "../errors.ts";
 import { hex } from "../../test/support/raw-record.ts";
 import { parseCid } from "./cid.ts";
@@ -41,6 +42,7 @@ test("every multibase and case of a CID gives the same CID", () => {
         expect(parseCid(base32.encode(cid.bytes).toUpperCase()).toString()).toBe(cid.toString());
       },
     ),
+    { seed: 20_261_126 },
   );
 });
 
@@ -64,7 +66,7 @@ test.each([
   expect(refusal(text)).toBe("INVALID_CID");
 });
 
-test("garbage of any length is answered within milliseconds", () => {
+test("garbage of any length is answered at once", () => {
   for (const prefix of ["Qm", "z", "k", "9", "b", "u", "0"]) {
     for (const length of [512, 513, 5_000, 1_000_000]) {
       const text = prefix + "2".repeat(length - prefix.length);
@@ -73,16 +75,18 @@ test("garbage of any length is answered within milliseconds", () => {
         expect(refusal(text)).toBe("INVALID_CID");
         return performance.now() - start;
       });
-      expect(Math.min(...durations)).toBeLessThan(5);
+      // The best of five: what the code needs, not what the machine was doing. Decoding a million digits takes minutes.
+      expect(Math.min(...durations)).toBeLessThan(100);
     }
   }
 });
 
 test("any text is a CID, which is read back, or INVALID_CID", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 100 }), (text) => {
+    fc.property(fc.string({ unit: anyCharacter, maxLength: 100 }), (text) => {
       const outcome = refusal(text);
       expect(outcome === "INVALID_CID" || refusal(outcome) === outcome).toBe(true);
     }),
+    { seed: 20_261_126 },
   );
 });

@@ -88,6 +88,7 @@ test.each(KEY_TYPES)("any record of a %s key is valid and says what was put into
       expect(record.validity).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/u);
       expect(record.bytes[0]).toBe(given.v1Compatible ? 0x0a : record.embeddedPublicKey ? 0x3a : 0x42);
     }),
+    { seed: 20_261_126 },
   );
 });
 

@@ -1,6 +1,7 @@
 import { decode, encode } from "cborg";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { anyCharacter } from "../../test/support/any-character.ts";
 import { SeededRandom, mutate } from "../../test/support/random.ts";
 import { hex } from "../../test/support/raw-record.ts";
 import { DagCborError, DagCborReader } from "./dag-cbor.ts";
@@ -32,17 +33,17 @@ const value = fc.letrec((tie) => ({
     { maxDepth: 3 },
     fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n }),
     fc.uint8Array({ maxLength: 40 }),
-    fc.string({ unit: "binary", maxLength: 40 }),
+    fc.string({ unit: anyCharacter, maxLength: 40 }),
     fc.boolean(),
     fc.constant(null),
     fc.array(tie("value"), { maxLength: 4 }),
-    fc.dictionary(fc.string({ unit: "binary", maxLength: 10 }), tie("value"), {
+    fc.dictionary(fc.string({ unit: anyCharacter, maxLength: 10 }), tie("value"), {
       maxKeys: 4,
       noNullPrototype: true,
     }),
   ),
 })).value;
-const map = fc.dictionary(fc.string({ unit: "binary", maxLength: 10 }), value, {
+const map = fc.dictionary(fc.string({ unit: anyCharacter, maxLength: 10 }), value, {
   maxKeys: 6,
   noNullPrototype: true,
 });
@@ -54,6 +55,7 @@ describe("DagCborReader", () => {
         const bytes = encode(entries);
         expect(keysOf(bytes)).toEqual([...(decode(bytes, { useMaps: true }) as Map<string, unknown>).keys()]);
       }),
+      { seed: 20_261_126 },
     );
   });
 

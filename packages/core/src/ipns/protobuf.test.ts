@@ -18,6 +18,7 @@ describe("ProtobufReader", () => {
           expect(reader.done).toBe(true);
         },
       ),
+      { seed: 20_261_126 },
     );
   });
 
@@ -31,6 +32,7 @@ describe("ProtobufReader", () => {
         expect(bytes.subarray(start, reader.position)).toEqual(value);
         expect(reader.done).toBe(true);
       }),
+      { seed: 20_261_126 },
     );
   });
 

@@ -69,6 +69,7 @@ describe("which record wins", () => {
       fc.property(fc.shuffledSubarray(records, { minLength: records.length }), (shuffled) => {
         expect(selectRecord(shuffled)).toBe(best);
       }),
+      { seed: 20_261_126 },
     );
     expect(best?.sequence).toBe(2n ** 53n + 1n);
   });
@@ -109,7 +110,7 @@ describe("the order is total", () => {
         expect(Math.sign(compareRecords(a, b)) + Math.sign(compareRecords(b, a))).toBe(0);
         expect(compareRecords(a, b) === 0).toBe(sameBytes(a, b));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, seed: 20_261_126 },
     );
   });
 
@@ -119,7 +120,7 @@ describe("the order is total", () => {
         fc.pre(compareRecords(a, b) >= 0 && compareRecords(b, c) >= 0);
         expect(compareRecords(a, c)).toBeGreaterThanOrEqual(0);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, seed: 20_261_126 },
     );
   });
 
@@ -132,7 +133,7 @@ describe("the order is total", () => {
         expect(sameBytes(merge(a, a), a)).toBe(true);
         expect(sameBytes(merge(merge(a, b), b), merge(a, b))).toBe(true);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_000, seed: 20_261_126 },
     );
   });
 
@@ -145,6 +146,7 @@ describe("the order is total", () => {
           .map(({ each }) => each);
         expect(selectRecord(shuffled)?.bytes).toEqual(selectRecord(records)?.bytes);
       }),
+      { seed: 20_261_126 },
     );
   });
 });

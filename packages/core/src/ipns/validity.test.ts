@@ -63,7 +63,7 @@ describe("parseValidity", () => {
         expect(parse(new Date(ms).toISOString())).toEqual({ ms, ns: BigInt(ms) * 1_000_000n });
         expect(parse(formatValidity(ms))?.ms).toBe(ms);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 2_000, seed: 20_261_126 },
     );
   });
 
@@ -79,6 +79,7 @@ describe("parseValidity", () => {
           expect(parse(text)?.ns).toBe(noon - BigInt(offset) * 60_000_000_000n + BigInt(ns));
         },
       ),
+      { seed: 20_261_126 },
     );
   });
 
@@ -87,6 +88,7 @@ describe("parseValidity", () => {
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         expect(parseValidity(bytes)).toBeUndefined();
       }),
+      { seed: 20_261_126 },
     );
   });
 });

@@ -34,6 +34,7 @@ test("every key that another library writes is read", () => {
       expect(parseNostrKey(npubEncode(hexOf(key)), "npub")).toBe(hexOf(key));
       expect(parseNostrKey(nsecEncode(key), "nsec")).toBe(hexOf(key));
     }),
+    { seed: 20_261_126 },
   );
 });
 
@@ -61,6 +62,7 @@ test("one wrong letter is noticed", () => {
         expect(refusal(changed, "npub")).toBe("INVALID_ARGUMENT");
       },
     ),
+    { seed: 20_261_126 },
   );
 });
 
@@ -71,6 +73,7 @@ test("any text is a key for us exactly when it is one for another library", () =
       fc.pre(!/^[0-9a-f]{64}$/i.test(text));
       expect(refusal(text, "npub") !== "INVALID_ARGUMENT").toBe(isNpub(text));
     }),
+    { seed: 20_261_126 },
   );
 });
 

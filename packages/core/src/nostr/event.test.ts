@@ -81,7 +81,7 @@ test("whatever is parsed from JSON is read or refused, and what was read is read
       const wire: unknown = JSON.parse(JSON.stringify(wireEventOf(parseNostrEvent(value))));
       expect(parseNostrEvent(wire)).toEqual(parseNostrEvent(value));
     }),
-    { numRuns: 2_000 },
+    { numRuns: 2_000, seed: 20_261_126 },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { validateHeaderValue } from "node:http";
 import { expect, test } from "vitest";
+import { anyCharacter } from "../../../core/test/support/any-character.ts";
 import { contentDisposition, headerText } from "./answer.ts";
 
 test("text becomes a header value of its UTF-8 bytes, without control characters", () => {
@@ -17,10 +18,10 @@ test("a filename is given twice: in ASCII and exactly", () => {
 
 test("no text makes an invalid header", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: anyCharacter }), (text) => {
       expect(() => validateHeaderValue("x", headerText(text))).not.toThrow();
       expect(() => validateHeaderValue("x", contentDisposition("inline", text))).not.toThrow();
     }),
-    { numRuns: 200 },
+    { numRuns: 200, seed: 1 },
   );
 });

@@ -85,6 +85,6 @@ test("whatever the bytes, the type is a header value", () => {
     fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
       expect(sniffType(bytes)).toMatch(/^[a-z]+\/[a-z0-9.+-]+(?:; charset=utf-8)?$/);
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, seed: 4 },
   );
 });

@@ -52,7 +52,7 @@ test("no header makes it throw or match by accident", () => {
         expect(matchesEtag(header, ['"bafy"'])).toBe(false);
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
   expect.hasAssertions();
 });

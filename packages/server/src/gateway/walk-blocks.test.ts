@@ -81,21 +81,25 @@ test("reads nothing beside the first block while that may come soon, and then wh
   expect(await walk()).toBe("a b c");
 });
 
-test("a deep DAG with siblings on each level does not pile up blocks that were read ahead", async () => {
-  const levels = Object.fromEntries(
-    Array.from({ length: 500 }, (_, i) => [
-      `l${i}`,
-      [`l${i + 1}`, ...Array.from({ length: 20 }, (_unused, j) => `s${i}.${j}`)],
-    ]),
-  );
-  const { stop, expand, retrieval, reads } = tree(levels);
-  const visits = walkBlocks([stop("l0")], expand, retrieval);
-  for (let i = 0; i <= 500; i++) await visits.next();
-  const readOnTheWayDown = reads.length;
-  expect(await names(visits)).toContain("s0.19");
-  // What was let go is read again on the way up: the reads of both ways are more than the blocks.
-  expect(reads.length).toBeGreaterThan(readOnTheWayDown + 500 * 20 - 500 * 12);
-});
+test(
+  "a deep DAG with siblings on each level does not pile up blocks that were read ahead",
+  { timeout: 60_000 },
+  async () => {
+    const levels = Object.fromEntries(
+      Array.from({ length: 500 }, (_, i) => [
+        `l${i}`,
+        [`l${i + 1}`, ...Array.from({ length: 20 }, (_unused, j) => `s${i}.${j}`)],
+      ]),
+    );
+    const { stop, expand, retrieval, reads } = tree(levels);
+    const visits = walkBlocks([stop("l0")], expand, retrieval);
+    for (let i = 0; i <= 500; i++) await visits.next();
+    const readOnTheWayDown = reads.length;
+    expect(await names(visits)).toContain("s0.19");
+    // What was let go is read again on the way up: the reads of both ways are more than the blocks.
+    expect(reads.length).toBeGreaterThan(readOnTheWayDown + 500 * 20 - 500 * 12);
+  },
+);
 
 test("what fails fails in its turn, not before", async () => {
   const { stop, expand, retrieval } = tree({ r: ["a", "b"] });

@@ -44,6 +44,8 @@ export interface HttpListenerOptions {
   /** A connection on which nothing moves for so long is closed. */
   readonly idleMsMax: number;
   readonly urlLengthMax: number;
+  /** For the rest of a request that is answered already. */
+  readonly drainMsMax: number;
 }
 
 export const DEFAULT_LISTENER_OPTIONS: Omit<HttpListenerOptions, "host" | "port" | "cors"> = {
@@ -53,6 +55,7 @@ export const DEFAULT_LISTENER_OPTIONS: Omit<HttpListenerOptions, "host" | "port"
   requestMsMax: 3_600_000,
   idleMsMax: 120_000,
   urlLengthMax: 8_192,
+  drainMsMax: DEFAULT_DRAIN_LIMITS.drainMsMax,
 };
 
 /** Node looks for requests over their time so often. */
@@ -67,6 +70,7 @@ export class HttpListener implements AsyncDisposable {
   readonly server: Server;
   readonly #parts: HttpListenerParts;
   readonly #options: HttpListenerOptions;
+  readonly #drainLimits: typeof DEFAULT_DRAIN_LIMITS;
   readonly #routeMethods = new RouteMethods();
   readonly #answering = new WeakMap<object, ServerResponse>();
   #hotPath: HotPath | undefined;
@@ -79,6 +83,7 @@ export class HttpListener implements AsyncDisposable {
   constructor(parts: HttpListenerParts, options: HttpListenerOptions & { readonly upgradePath?: string }) {
     this.#parts = parts;
     this.#options = options;
+    this.#drainLimits = { ...DEFAULT_DRAIN_LIMITS, drainMsMax: options.drainMsMax };
     let handOver: (request: IncomingMessage, response: ServerResponse) => void;
     this.server = createServer(
       {
@@ -193,7 +198,7 @@ export class HttpListener implements AsyncDisposable {
     });
     socket.end(`${head}\r\n${body}`);
     // Closing at once could reset the answer away while the client is still sending.
-    setTimeout(() => socket.destroy(), DEFAULT_DRAIN_LIMITS.drainMsMax).unref();
+    setTimeout(() => socket.destroy(), this.#options.drainMsMax).unref();
     socket.resume();
   }
 
@@ -267,7 +272,7 @@ export class HttpListener implements AsyncDisposable {
   #prepare(request: IncomingMessage, response: ServerResponse): void {
     if (this.#options.cors) applyCors(response);
     this.#answering.set(request.socket, response);
-    drainAfterAnswer(request, response, DEFAULT_DRAIN_LIMITS);
+    drainAfterAnswer(request, response, this.#drainLimits);
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, err: HoldfastError): void {

@@ -46,20 +46,23 @@ describe("Limiter", () => {
         async (max, visits) => {
           const limiter = new Limiter(max);
           let inside = 0;
+          let most = 0;
           const visit = async ({ ticks, aborts }: { ticks: number; aborts: boolean }): Promise<void> => {
             const controller = new AbortController();
             const entering = limiter.enter(controller.signal);
             if (aborts) controller.abort();
             using _place = await entering;
-            expect(++inside).toBeLessThanOrEqual(max);
+            most = Math.max(most, ++inside);
             for (let i = 0; i < ticks; i++) await Promise.resolve();
             inside--;
           };
           await Promise.allSettled(visits.map(visit));
+          expect(most).toBeLessThanOrEqual(max);
           const places = await Promise.all(Array.from({ length: max }, () => limiter.enter(never)));
           expect(places).toHaveLength(max);
         },
       ),
+      { seed: 20_261_126 },
     );
   });
 });

@@ -5,6 +5,7 @@ import { EVENT_BYTES_MAX, parseNostrEvent, wireEventOf } from "@holdfast/core";
 import fc from "fast-check";
 import { finalizeEvent, getPublicKey, verifyEvent } from "nostr-tools/pure";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { anyCharacter } from "../../../../core/test/support/any-character.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { loadNostrSecret } from "./nostr-identity.ts";
@@ -49,7 +50,7 @@ test("the golden event is signed; changed in any field it is not", () => {
 });
 
 test("we and another library agree about every event that either of us signs", () => {
-  const text = fc.string({ unit: "binary", maxLength: 40 });
+  const text = fc.string({ unit: anyCharacter, maxLength: 40 });
   const tag = fc.array(text, { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(fc.array(tag, { maxLength: 4 }), text, (tags, content) => {
@@ -58,9 +59,9 @@ test("we and another library agree about every event that either of us signs", (
       const theirs = finalizeEvent({ kind: 78, created_at: 1, tags, content }, SECRET);
       expect(keys.isSigned(parseNostrEvent(JSON.parse(JSON.stringify(theirs))))).toBe(true);
     }),
-    { numRuns: 40 },
+    { numRuns: 40, seed: 20_261_126 },
   );
-});
+}, 60_000);
 
 test("the largest event is checked as well, and what does not fit is not signed", () => {
   const event = keys.signer(SECRET).sign({ ...TEMPLATE, content: "é".repeat(EVENT_BYTES_MAX - 100) });

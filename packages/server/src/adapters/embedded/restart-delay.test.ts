@@ -19,6 +19,7 @@ describe("restartDelayMs", () => {
           expect(delay).toBeLessThanOrEqual(45_000);
         },
       ),
+      { seed: 20_261_126 },
     );
   });
 });

@@ -35,7 +35,7 @@ test("whatever a relay sends is a frame or is not, and its messages stay short",
       const parsed = parseRelayFrame(frame);
       expect("message" in parsed ? parsed.message.length : 0).toBeLessThanOrEqual(200);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 2_000, seed: 20_261_126 },
   );
 });
 

@@ -10,9 +10,13 @@ import { Metrics } from "../../telemetry/metrics.ts";
 import { Push } from "./push.ts";
 import { PushUpdate } from "./push-update.ts";
 import type { Change } from "./recent-changes.ts";
+import { Turns } from "./turns.ts";
 import { until } from "../../../test/support/until.ts";
 
 const key = createTestName();
+
+/** Its turns end after so many pieces, not when a busy machine has taken its time over them. */
+const createPush = (metrics = new Metrics()): Push => new Push(metrics, new Turns(() => 0));
 
 async function storedRecord(sequence: bigint, of: TestKey = key, value = TEST_VALUE): Promise<StoredRecord> {
   const record = await makeValidatedRecord(of, { sequence, value });
@@ -35,7 +39,7 @@ function listener() {
 }
 
 it("R10: tells each subscriber once, in its spelling, and nobody who did not subscribe or has left", async () => {
-  const push = new Push(new Metrics());
+  const push = createPush();
   const [base36, base58, gone, other] = [listener(), listener(), listener(), listener()];
   push.subscribe(base36, key.name, "k51…");
   push.subscribe(base36, key.name, "k51…");
@@ -50,7 +54,7 @@ it("R10: tells each subscriber once, in its spelling, and nobody who did not sub
 });
 
 it("makes one message for all who use a spelling", async () => {
-  const push = new Push(new Metrics());
+  const push = createPush();
   const frames: Buffer[] = [];
   for (let i = 0; i < 3; i++) push.subscribe({ send: ({ frame }) => void frames.push(frame) }, key.name, "n");
   push.announce(await change(1n));
@@ -59,7 +63,7 @@ it("makes one message for all who use a spelling", async () => {
 
 it("counts subscriptions and forgets names that nobody wants", () => {
   const metrics = new Metrics();
-  const push = new Push(metrics);
+  const push = createPush(metrics);
   const one = listener();
   push.subscribe(one, key.name, "a");
   push.subscribe(one, key.name, "b");
@@ -71,7 +75,7 @@ it("counts subscriptions and forgets names that nobody wants", () => {
 });
 
 it("R42: sends to many in turns, in the order of the changes, and lets other work in between", async () => {
-  const push = new Push(new Metrics());
+  const push = createPush();
   const listeners = Array.from({ length: 1000 }, listener);
   for (const each of listeners) push.subscribe(each, key.name, "n");
   const [first, second] = [await change(1n), await change(2n)];
@@ -87,7 +91,7 @@ it("R42: sends to many in turns, in the order of the changes, and lets other wor
 });
 
 it("says what is behind the changes under way only after they were sent", async () => {
-  const push = new Push(new Metrics());
+  const push = createPush();
   const order: string[] = [];
   for (let i = 0; i < 200; i++) push.subscribe({ send: () => void order.push("change") }, key.name, "n");
   push.announce(await change(1n));
@@ -98,7 +102,7 @@ it("says what is behind the changes under way only after they were sent", async 
 
 it("R42: when more is stored than can be sent, leaves out what was superseded since, and never the last change", async () => {
   const metrics = new Metrics();
-  const push = new Push(metrics);
+  const push = createPush(metrics);
   const [busy, quiet] = [createTestName(), createTestName()];
   const listeners = Array.from({ length: 100 }, listener);
   for (const each of listeners) {

@@ -34,11 +34,12 @@ export class Push {
   readonly #metrics: Metrics;
   /** Canonical name → spelling → audience. */
   readonly #audiences = new Map<string, Map<string, Audience>>();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   #sendings = 0;
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, turns: Turns = new Turns()) {
     this.#metrics = metrics;
+    this.#turns = turns;
   }
 
   /** @returns whether it is new. */

@@ -11,7 +11,13 @@ export type Pieces = Iterator<unknown>;
  */
 export class Turns {
   readonly #works = new Set<Pieces>();
+  readonly #nowMs: () => number;
   #isRunning = false;
+
+  /** @param nowMs an instant; never goes back. */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   add(work: Pieces): void {
     this.#works.add(work);
@@ -29,12 +35,12 @@ export class Turns {
 
   #run(): void {
     this.#isRunning = true;
-    const endMs = performance.now() + TURN_MS_MAX;
+    const endMs = this.#nowMs() + TURN_MS_MAX;
     let pieces = 0;
     // Work that is added on the way is seen by the loop.
     for (const work of this.#works) {
       for (let isDone = false; !isDone; isDone = work.next().done === true) {
-        if (pieces++ < TURN_PIECES_MAX && performance.now() < endMs) continue;
+        if (pieces++ < TURN_PIECES_MAX && this.#nowMs() < endMs) continue;
         setImmediate(() => this.#run());
         return;
       }

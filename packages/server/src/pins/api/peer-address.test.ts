@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { anyCharacter } from "../../../../core/test/support/any-character.ts";
 import { isFreeOfLocalAddresses, isPeerAddress, isPublicPeerAddress } from "./peer-address.ts";
 
 const ED25519 = "12D3KooWJNGGHBzL4VMiSyD5ptkxjWJLvbe5q8UXsQKKkbm8pBoh";
@@ -101,7 +102,7 @@ test("whatever the text, nothing is thrown, and what is dialled for a stranger h
     ED25519,
   );
   const text = fc.oneof(
-    fc.string({ unit: "binary" }),
+    fc.string({ unit: anyCharacter }),
     fc.array(part, { maxLength: 8 }).map((parts) => `/${parts.join("/")}`),
   );
   fc.assert(

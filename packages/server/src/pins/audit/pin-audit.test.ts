@@ -42,17 +42,21 @@ describe("pins that the backend has lost", () => {
     expect(room.pinner.attempts).toHaveLength(3);
   });
 
-  test("are said to be lost as long as they cannot be repaired, and when they are given up", async () => {
-    const room = await startPinnedWith({ lookIntervalMs: HOUR_MS / 2 }, "a");
-    lose(room, "a");
-    room.pinner.script(rootOf("a"), fails("CONTENT_NOT_FOUND", "nobody has it"));
-    await room.clock.advance(HOUR_MS);
-    const problem = "lost: nobody has it";
-    expect(room.pins.view(rootOf("a"))).toMatchObject({ stage: "failed", pin: { problem } });
-    expect(await room.pins.isPinned(rootOf("a"))).toBe(false);
-    await room.clock.advance(48 * HOUR_MS);
-    expect(room.pins.view(rootOf("a"))).toMatchObject({ stage: "dead", pin: { problem } });
-  });
+  test(
+    "are said to be lost as long as they cannot be repaired, and when they are given up",
+    { timeout: 60_000 },
+    async () => {
+      const room = await startPinnedWith({ lookIntervalMs: HOUR_MS / 2 }, "a");
+      lose(room, "a");
+      room.pinner.script(rootOf("a"), fails("CONTENT_NOT_FOUND", "nobody has it"));
+      await room.clock.advance(HOUR_MS);
+      const problem = "lost: nobody has it";
+      expect(room.pins.view(rootOf("a"))).toMatchObject({ stage: "failed", pin: { problem } });
+      expect(await room.pins.isPinned(rootOf("a"))).toBe(false);
+      await room.clock.advance(48 * HOUR_MS);
+      expect(room.pins.view(rootOf("a"))).toMatchObject({ stage: "dead", pin: { problem } });
+    },
+  );
 
   test("are noticed when it comes back after it was away", async () => {
     const room = await startPinned("a", "b");

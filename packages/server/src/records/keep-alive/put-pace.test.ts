@@ -111,6 +111,7 @@ describe("the pace of a target", () => {
           expect(pace.pausedUntilMs).toBeLessThanOrEqual(nowMs + 1.25 * 15_000);
         }
       }),
+      { seed: 1 },
     );
   });
 });
