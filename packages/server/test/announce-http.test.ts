@@ -1,8 +1,9 @@
 import { EVENT_BYTES_MAX, wireEventOf } from "@holdfast/core";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { announceRoute } from "../src/http/routes/announce.ts";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf } from "./support/blocks.ts";
+import { ManualClock } from "./support/manual-clock.ts";
 import {
   announcementOf,
   AUTHOR,
@@ -13,6 +14,9 @@ import {
 } from "./support/start-announce.ts";
 import { startHttp } from "./support/start-http.ts";
 import { until } from "./support/until.ts";
+
+// Each test starts a node or two, with threads of their own: on a machine that has much else to do that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const cidOf = (text: string): string => blockOf(text).cid.toString();
 
@@ -88,7 +92,9 @@ test("65,536 bytes are taken", async () => {
 
 test("over a quota is answered with 429 and when to try again; nothing of the event was taken", async () => {
   const quotas = { subjectsPerDay: 3 };
-  const { node, post } = await startDoor({ rules: { isOpen: true }, quotas });
+  // Its day does not end meanwhile.
+  const clock = new ManualClock();
+  const { node, post } = await startDoor({ rules: { isOpen: true }, quotas, clock });
   expect((await post(bodyOf([cidOf("a"), cidOf("b")], { by: STRANGER }))).status).toBe(202);
   const refused = await post(bodyOf([cidOf("c"), cidOf("d")], { by: STRANGER }));
   expect(refused.status).toBe(429);
@@ -102,8 +108,9 @@ test("over a quota is answered with 429 and when to try again; nothing of the ev
 });
 
 test("an author over the bytes of the day is refused before the signature is checked", async () => {
-  const { node, post } = await startDoor({ rules: { isOpen: true }, quotas: { bytesPerDay: 1_000 } });
-  const day = Math.floor(Date.now() / 86_400_000);
+  const clock = new ManualClock();
+  const { node, post } = await startDoor({ rules: { isOpen: true }, quotas: { bytesPerDay: 1_000 }, clock });
+  const day = Math.floor(clock.nowMs() / 86_400_000);
   await node.log.chargeBytes(STRANGER.pubkey, day, 1_000);
   expect((await post(bodyOf([cidOf("a")], { by: STRANGER }))).status).toBe(429);
   expect((await post(bodyOf([cidOf("a")]))).status).toBe(202);

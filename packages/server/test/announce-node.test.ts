@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wireEventOf } from "@holdfast/core";
 import { expect, onTestFinished, test } from "vitest";
@@ -14,6 +13,7 @@ import { Metrics } from "../src/telemetry/metrics.ts";
 import { blockOf } from "./support/blocks.ts";
 import { PINS_OPTIONS } from "./support/create-pins.ts";
 import { createRecords } from "./support/create-records.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { ScriptedPinner } from "./support/scripted-pinner.ts";
 import { ScriptedRouter } from "./support/scripted-router.ts";
@@ -26,7 +26,7 @@ const cidOf = (text: string): string => rootOf(text).toString();
 
 /** The part of a node that `start-announce.ts` builds, as the configuration says; only the backend that pins is scripted. */
 async function startPart(env: Readonly<Record<string, string>>, routers: readonly RecordRouter[] = []) {
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-announce-node-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-announce-node-"));
   const stack = new AsyncDisposableStack();
   onTestFinished(async () => {
     await stack.disposeAsync();

@@ -9,18 +9,22 @@ import { CID } from "multiformats/cid";
 import * as Digest from "multiformats/hashes/digest";
 import { SimplePool, useWebSocketImplementation } from "nostr-tools/pool";
 import { verifyEvent } from "nostr-tools/pure";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { RELAY_POLICY } from "../src/policies.ts";
 import { blockOf } from "./support/blocks.ts";
 import { ManualClock } from "./support/manual-clock.ts";
 import { authorOf } from "./support/nostr-authors.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { startRelayProxy } from "./support/relay-proxy.ts";
-import { nowS, startAnnounce, type TestAnnounce } from "./support/start-announce.ts";
+import { nowS, startAnnounce, type TestAnnounce, uniqueAnnouncementOf } from "./support/start-announce.ts";
 import { until } from "./support/until.ts";
 import { startRelay, type TestRelay } from "./support/start-relay.ts";
 
 useWebSocketImplementation(WebSocket);
+
+// Each test starts a node or two, with threads of their own: on a machine that has much else to do that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const rootOf = (text: string) => blockOf(text).cid;
 const cidOf = (text: string): string => rootOf(text).toString();
@@ -34,6 +38,9 @@ async function storedBy(relay: TestRelay): Promise<Map<string, WireEvent>> {
 async function untilSent({ announcer }: TestAnnounce): Promise<void> {
   await until(() => expect(announcer.status()).toEqual({ waiting: 0, walk: undefined }));
 }
+
+/** How many events somebody has given to the relay. */
+const sentTo = (relay: TestRelay): number => relay.received.filter(([type]) => type === "EVENT").length;
 
 /** As the reference system does: the last tag of each name wins. */
 function readAsReference(event: WireEvent): { cid?: string; ipns?: string } {
@@ -65,11 +72,13 @@ test("R27: each CID has an event of its own that a plain client finds by t, and 
 
   const pool = new SimplePool();
   onTestFinished(() => pool.destroy());
-  const found = await pool.querySync([relay.url], { kinds: [30_078], "#t": ["ipfs-pin"] });
+  // Asked until the relay says that this was all; by itself the client gives up after four seconds.
+  const patience = { maxWait: 15_000 };
+  const found = await pool.querySync([relay.url], { kinds: [30_078], "#t": ["ipfs-pin"] }, patience);
   const foundCids = found.map((event) => readAsReference(event).cid);
   expect(new Set(foundCids)).toEqual(new Set(["a", "b", "c"].map(cidOf)));
   expect(found.every((event) => verifyEvent(event) && event.pubkey === node.own.pubkey)).toBe(true);
-  const byLegacy = await pool.querySync([relay.url], { kinds: [30_078], "#d": ["ipfs-pin"] });
+  const byLegacy = await pool.querySync([relay.url], { kinds: [30_078], "#d": ["ipfs-pin"] }, patience);
   expect(byLegacy).toHaveLength(1);
 });
 
@@ -178,7 +187,7 @@ test("a relay that refuses for good is not asked again", async () => {
   await node.announcer.announceCids([rootOf("a")]);
   await untilSent(node);
   expect(node.metrics.announcements).toMatchObject({ published: 0, publishFailed: 2 });
-  expect(relay.received.filter(([type]) => type === "EVENT")).toEqual([]);
+  expect(sentTo(relay)).toBe(0);
 });
 
 test("our own events, and those of others that repeat them, are announced by nobody again", async () => {
@@ -230,14 +239,13 @@ test("a legacy event has the 50 newest CIDs and no more", async () => {
 test("a relay that never answers does not keep the node from stopping", async () => {
   await using relay = await startRelay();
   await using proxy = await startRelayProxy(relay.url);
-  const node = await startAnnounce({ relayUrls: [proxy.url], relay: { answerMsMax: 60_000 } });
+  const node = await startAnnounce({ relayUrls: [proxy.url], relay: { answerMsMax: 3_600_000 } });
   await until(() => expect(node.relays.status()[0]?.isCaughtUp).toBe(true));
   proxy.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [] : [frame]);
   await node.announcer.announceCids([rootOf("a")]);
   await until(async () => expect(await relay.stored()).toHaveLength(2));
-  const startedAtMs = performance.now();
+  // In the time that the test has, not in an hour.
   await node.stop();
-  expect(performance.now() - startedAtMs).toBeLessThan(5_000);
 });
 
 test("a relay that takes announcements and says nothing about them does not hold up those for the others", async () => {
@@ -245,11 +253,24 @@ test("a relay that takes announcements and says nothing about them does not hold
   await using other = await startRelay();
   await using silent = await startRelayProxy(other.url);
   silent.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [] : [frame]);
-  const node = await startAnnounce({ relayUrls: [relay.url, silent.url], relay: { answerMsMax: 3_000 } });
+  const relayTimers = new ManualClock();
+  const node = await startAnnounce({
+    relayUrls: [relay.url, silent.url],
+    relayTimers,
+    relay: { framesPerSecond: 1e6 },
+  });
   await until(() => expect(node.relays.status().every(({ isCaughtUp }) => isCaughtUp)).toBe(true));
   await node.announcer.announceCids(Array.from({ length: 64 }, (_, index) => rootOf(`many ${index}`)));
-  // Eight are on their way at once: 65 would take 27 s if each of them waited.
+  // Eight are on their way at once, and each waits for both relays.
+  await until(() => expect([sentTo(relay), sentTo(other)]).toEqual([8, 8]));
+  const last = uniqueAnnouncementOf(cidOf("last"), { by: node.own });
+  // Its answer comes behind those to the eight.
+  expect(await node.relays.publish(relay.url, last)).toMatchObject({ outcome: "confirmed" });
+  expect(node.metrics.announcements.published).toBe(0);
+  await relayTimers.advance(RELAY_POLICY.answerMsMax);
+  // Time stands still from now on: nobody waits for the silent one a second time.
   await until(() => expect(node.metrics.announcements.published).toBe(65));
+  expect(sentTo(other)).toBe(8);
 });
 
 test("announcing again goes on while announcements wait for a relay that is away", async () => {
@@ -277,12 +298,13 @@ test("a CID that is too long for relays is not announced, and holds up no other"
   );
   // Not confirmed at first, so that the events are read back.
   proxy.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [] : [frame]);
-  const node = await startAnnounce({ relayUrls: [proxy.url], relay: { answerMsMax: 100 } });
+  const node = await startAnnounce({ relayUrls: [proxy.url] });
   await node.announcer.announceCids(long);
   await node.announcer.announceCids([rootOf("a")]);
   await until(async () => expect([...(await storedBy(relay)).keys()]).toContain(subjectOfCid(rootOf("a"))));
+  await node.stop();
   proxy.onRelayFrame = (frame) => [frame];
-  await untilSent(node);
+  await untilSent(await startAnnounce({ relayUrls: [proxy.url], dataDir: node.dataDir }));
   expect([...(await storedBy(relay)).keys()].sort()).toEqual(["ipfs-pin", subjectOfCid(rootOf("a"))]);
 });
 

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { SqliteAnnouncements } from "../src/adapters/sqlite/announcements/announcements.ts";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import type { OutgoingAnnouncement, Subject } from "../src/announce/announcement-outbox.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 
 const ID = "ab".repeat(32);
 const SETTLED = { id: ID, createdAtS: 500, settledAtS: 1_000, cids: 2, names: 1, charge: undefined };
@@ -17,7 +17,7 @@ interface TestStore {
 }
 
 async function openStore(): Promise<TestStore> {
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-announce-store-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-announce-store-"));
   const open = (): Promise<SqliteRecordStore> =>
     SqliteRecordStore.open({ logger: createLogger("silent") }, { dataDir });
   let store = await open();

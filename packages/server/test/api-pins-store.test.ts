@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { pino } from "pino";
@@ -12,12 +11,13 @@ import type { PinStore } from "../src/pins/pin-store.ts";
 import { apiPinStoreContract } from "./contracts/api-pin-store.contract.ts";
 import { addOf, orderOf } from "./contracts/api-pin-store-facts.ts";
 import { blockOf } from "./support/blocks.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 
 const logger = pino({ level: "silent" });
 const signal = new AbortController().signal;
 
 async function makeDataDir(): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-api-pins-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-api-pins-"));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
   return dataDir;
 }
@@ -113,7 +113,7 @@ test("both stores answer every question alike after any changes, over several bu
     const [sqlite, reference] = both.map(({ pins }) => pins.claims(blockOf(`${n}`).cid));
     expect(sqlite).toEqual(reference);
   }
-}, 30_000);
+}, 120_000);
 
 async function answerOf(store: ApiPinStore, query: ApiPinsQuery): Promise<unknown> {
   const { count, pins } = await store.list(query, { signal });
@@ -158,4 +158,4 @@ test("a pin that changes among thousands of orders, and a long list, keep the co
     { signal },
   );
   expect(page.map(({ id }) => Number(id))).toEqual(Array.from({ length: 2_499 }, (_, i) => 4_999 - 2 * i));
-}, 30_000);
+}, 120_000);

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { MemoryFollowStore } from "../src/adapters/memory/follow-store.ts";
@@ -8,6 +7,7 @@ import { createLogger } from "../src/telemetry/logger.ts";
 import { followStoreContract, type OpenedFollowStore } from "./contracts/follow-store.contract.ts";
 import { blockOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 
 followStoreContract("memory", () => Promise.resolve(openMemory()));
 followStoreContract("sqlite", () => openSqlite(temporaryDir()));
@@ -38,7 +38,7 @@ test("the pins of the pin list are found by pages, also behind other claims, and
 });
 
 function temporaryDir(): string {
-  const dataDir = mkdtempSync(join(tmpdir(), "holdfast-follows-"));
+  const dataDir = mkdtempSync(join(MEMORY_FOLDER, "holdfast-follows-"));
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   return dataDir;
 }

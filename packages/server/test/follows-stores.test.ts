@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
@@ -16,6 +15,7 @@ import { dagCborBlock } from "./support/cars.ts";
 import { FOLLOWS_OPTIONS } from "./support/create-follows.ts";
 import { PINS_OPTIONS } from "./support/create-pins.ts";
 import { createRecords } from "./support/create-records.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 import { createTestName, makeRecord, type TestKey } from "./support/records.ts";
 import { until } from "./support/until.ts";
 
@@ -61,7 +61,7 @@ const statesOf = (node: Node, key: TestKey) =>
   node.follows.view(key.name)?.versions.map(({ root, stage }) => [root.toString(), stage]);
 
 test("R32, R33: with SQLite and the vault: the last two stay, also over restarts, and what cannot be had costs nothing that is here", async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), "holdfast-follows-"));
+  const dataDir = mkdtempSync(join(MEMORY_FOLDER, "holdfast-follows-"));
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   const key = createTestName();
   const [one, two, three, absent] = [dagOf(1), dagOf(2), dagOf(3), dagOf(4)];
@@ -98,4 +98,4 @@ test("R32, R33: with SQLite and the vault: the last two stay, also over restarts
   await until(() => expect(node.follows.view(key.name)).toBeUndefined());
   expect(node.store.follows.page({ after: undefined, limit: 10 })).toEqual([]);
   for (const { root } of [one, two, three, absent]) expect(node.pins.claims(root)).toEqual([]);
-});
+}, 60_000);

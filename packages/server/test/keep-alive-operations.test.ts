@@ -1,10 +1,13 @@
 import { DatabaseSync } from "node:sqlite";
 import { Writable } from "node:stream";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { FakeDht } from "./support/fake-dht.ts";
 import { KeepAliveWorld, seededRandom, type WorldOptions } from "./support/keep-alive-world.ts";
 import { createTestName } from "./support/records.ts";
+
+// Hours of simulated time are work: on a machine that has much else to do it takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const [HOUR_MS, SECOND_MS] = [3_600_000, 1_000];
 
@@ -16,6 +19,11 @@ function createWorld(options: WorldOptions = {}): KeepAliveWorld {
 
 function createDht(world: KeepAliveWorld, label = "dht"): FakeDht {
   return new FakeDht({ clock: world.clock, random: seededRandom(7) }, { label });
+}
+
+/** Another connection to the database, which waits while the store's thread writes. */
+function openBeside(world: KeepAliveWorld): DatabaseSync {
+  return new DatabaseSync(world.store.databasePath, { timeout: 5_000 });
 }
 
 /** A logger whose lines a test can read. */
@@ -99,7 +107,7 @@ describe("targets", () => {
     await world.begin([dht]);
     const [damaged, sound] = [await world.makeRecord(), await world.makeRecord()];
     await world.put([damaged, sound], "network");
-    using db = new DatabaseSync(world.store.databasePath);
+    using db = openBeside(world);
     db.prepare("UPDATE records SET bytes = x'010203' WHERE name = ?").run(damaged.name.multihash);
     await world.clock.advance(2 * HOUR_MS);
     expect(dht.puts.map(({ name }) => name.text)).toEqual([sound.name.text]);
@@ -113,7 +121,7 @@ describe("a disk that refuses", () => {
     const dht = createDht(world);
     await world.begin([dht], { unwrittenMax: 50 });
     await world.put(await world.makeRecords(200));
-    using db = new DatabaseSync(world.store.databasePath);
+    using db = openBeside(world);
     db.exec("CREATE TRIGGER refuse BEFORE UPDATE ON propagations BEGIN SELECT RAISE(ABORT, 'refused'); END");
     await world.clock.advance(600 * SECOND_MS);
     expect(dht.puts.length).toBeGreaterThanOrEqual(50);

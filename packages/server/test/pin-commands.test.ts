@@ -398,9 +398,11 @@ describe.skipIf(!kuboAvailable)("the `ipfs` command", () => {
     expect(await ipfs("pin", "add", cid("a"))).toEqual([0, `pinned ${cid("a")} recursively\n`, ""]);
     const named = await ipfs("pin", "add", "--progress", "--name=n", cid("b"));
     expect(named.slice(0, 2)).toEqual([0, `pinned ${cid("b")} recursively\n`]);
-    expect(await ipfs("pin", "ls", "--names")).toEqual([
+    const [code, names, problem] = await ipfs("pin", "ls", "--names");
+    // It prints the keys of one object in any order.
+    expect([code, new Set(names.split("\n").map((line) => line.trim())), problem]).toEqual([
       0,
-      expect.stringMatching(new RegExp(`^${cid("a")} recursive\\s*\n${cid("b")} recursive n\n$`)),
+      new Set([`${cid("a")} recursive`, `${cid("b")} recursive n`, ""]),
       "",
     ]);
     expect(await ipfs("pin", "ls", "--stream", "--quiet")).toEqual([0, `${cid("a")}\n${cid("b")}\n`, ""]);
@@ -416,7 +418,7 @@ describe.skipIf(!kuboAvailable)("the `ipfs` command", () => {
     ]);
     expect(node.pins.get(blockOf("a").cid)).toBeUndefined();
     expect(await ipfs("pin", "rm", cid("c"))).toMatchObject([1, "", expect.stringContaining("not found")]);
-  }, 30_000);
+  }, 60_000);
 });
 
 test("no arguments of the three commands end otherwise than with an answer in Kubo's form", async () => {

@@ -143,7 +143,8 @@ describe("the origins of a pin", () => {
   });
 
   test("reached while an attempt is under way are waited for until that has failed", async () => {
-    await using node = await startPinsApi({ options: { originLookMs: 5 } });
+    // Looked for longer than any disk needs to note that the attempt has failed.
+    await using node = await startPinsApi({ options: { originLookMs: 5, originLooksMax: 10_000 } });
     const { promise, reject } = Promise.withResolvers<never>();
     node.pinner.script(blockOf("x").cid, () => promise);
     const id = idOf(await node.ask("POST", "/pins", { cid: cid("x"), origins: [PEER] }));
@@ -487,7 +488,7 @@ describe("fuzz", () => {
       }),
       { numRuns: 300, seed: 11 },
     );
-  });
+  }, 120_000);
 
   test("no query makes anything but a page or a refusal in the form of the specification", async () => {
     await using node = await startPinsApi();
@@ -536,5 +537,5 @@ describe("fuzz", () => {
       ),
       { numRuns: 400, seed: 12 },
     );
-  });
+  }, 120_000);
 });

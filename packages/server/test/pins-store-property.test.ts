@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { CID } from "multiformats/cid";
@@ -13,6 +12,7 @@ import type { PinStore } from "../src/pins/pin-store.ts";
 import { PIN_SOURCES } from "../src/pins/pin-transitions.ts";
 import { cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 
 /** Two codecs of one block among them. */
 const roots = [0x55, 0x71].flatMap((codec) => ["a", "b"].map((text) => cidOf(Buffer.from(text), codec)));
@@ -129,7 +129,7 @@ function stateOf(store: PinStore): unknown {
 }
 
 test("R21: whatever happens to pins, both stores tell the same, and totals are those of the pins", async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-pins-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-pins-"));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
   await using opened = await SqliteRecordStore.open({ logger: pino({ level: "silent" }) }, { dataDir });
   const sqlite = opened.pins;

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
@@ -14,12 +13,13 @@ import { migrate } from "../src/adapters/sqlite/schema.ts";
 import { pinStoreContract } from "./contracts/pin-store.contract.ts";
 import { blockOf, cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 
 const logger = pino({ level: "silent" });
 const RULES = { storedIsPinned: true, provides: true };
 
 async function makeDataDir(): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-pins-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-pins-"));
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
   return dataDir;
 }

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ValidatedRecord } from "@holdfast/core";
@@ -14,11 +13,9 @@ import type { RecordOrigin } from "../../src/records/record-store.ts";
 import type { RecordRouter } from "../../src/records/lookup/record-router.ts";
 import { createLogger, type Logger } from "../../src/telemetry/logger.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { MEMORY_FOLDER } from "./memory-folder.ts";
 import { createTestName, makeValidatedRecord, type TestKey } from "./records.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-
-/** In memory where there is such a folder: days of simulated commits would wait for the disk. */
-const TEMPORARY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 export interface WorldOptions {
   readonly startMs?: number;
@@ -42,7 +39,7 @@ export class KeepAliveWorld implements AsyncDisposable {
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
-    this.dataDir = options.dataDir ?? mkdtempSync(join(TEMPORARY, "holdfast-keep-alive-"));
+    this.dataDir = options.dataDir ?? mkdtempSync(join(MEMORY_FOLDER, "holdfast-keep-alive-"));
     this.clock = new VirtualClock(options.startMs ?? Date.now(), () => this.#idle());
     this.random = seededRandom(options.seed ?? 1);
   }

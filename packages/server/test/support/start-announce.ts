@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventSigner, EventTemplate, NostrEvent } from "@holdfast/core";
 import { onTestFinished } from "vitest";
@@ -23,6 +22,7 @@ import { createLogger, type Logger } from "../../src/telemetry/logger.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { PINS_OPTIONS } from "./create-pins.ts";
 import { createRecords } from "./create-records.ts";
+import { MEMORY_FOLDER } from "./memory-folder.ts";
 import { authorOf } from "./nostr-authors.ts";
 import { ScriptedPinner } from "./scripted-pinner.ts";
 
@@ -36,6 +36,8 @@ export interface StartAnnounceOptions {
   readonly dataDir?: string;
   /** What the wall clock says to the room; relays have their own. */
   readonly clock?: Clock;
+  /** What relays measure time with. Default: the system's. */
+  readonly relayTimers?: Clock & Timers;
   readonly logger?: Logger;
   readonly kinds?: readonly number[];
   readonly pins?: Partial<PinsOptions>;
@@ -62,12 +64,11 @@ export interface TestAnnounce {
 export const AUTHOR = authorOf(7);
 export const STRANGER = authorOf(8);
 
-/** Fast enough for tests; sizes and rates are the real ones. */
+/** Fast enough for tests; sizes, rates and the patience with an answer are the real ones. */
 const RELAY_OPTIONS: RelayConnectionOptions = {
   ...RELAY_POLICY,
   reconnectMs: { first: 20, max: 200 },
   askAgainMs: 50,
-  answerMsMax: 3_000,
   pageEventsMax: 100,
 };
 
@@ -93,7 +94,7 @@ export async function startAnnounce(options: StartAnnounceOptions = {}): Promise
   const rooms = { ...shared, log: store.announcements, pins, records };
   const { announcements, reader } = createIncoming(rooms, options);
   const relays = new RelayPool(
-    { signer: own, timers: systemClock, random: Math.random, logger },
+    { signer: own, timers: options.relayTimers ?? systemClock, random: Math.random, logger },
     { ...RELAY_OPTIONS, ...options.relay, urls: options.relayUrls ?? [] },
   );
   const announcer = createOutgoing({ ...rooms, relays }, options);
@@ -184,7 +185,7 @@ function createOutgoing(
 }
 
 async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-announce-"));
+  const folder = await mkdtemp(join(MEMORY_FOLDER, "holdfast-announce-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -156,6 +156,8 @@ function createPins(
     {
       ...rest,
       ...(pinner === undefined ? { vault, pinner: new ScriptedPinner() } : { pinner }),
+      // Or a pin would be blamed for it, and rest for half a minute, when a test is slow to let it come back.
+      isBackendUp: () => !(pinner instanceof ScriptedPinner && pinner.isAway),
       clock: systemClock,
       timers: systemClock,
       random: Math.random,

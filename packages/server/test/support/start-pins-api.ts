@@ -1,6 +1,5 @@
 import { expect } from "vitest";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SqliteRecordStore } from "../../src/adapters/sqlite/record-store.ts";
 import { PinsTokens } from "../../src/http/pins/pins-tokens.ts";
@@ -15,6 +14,7 @@ import { createLogger } from "../../src/telemetry/logger.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { PINS_OPTIONS } from "./create-pins.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { MEMORY_FOLDER } from "./memory-folder.ts";
 import { ScriptedPinner } from "./scripted-pinner.ts";
 import { startHttp } from "./start-http.ts";
 import { until } from "./until.ts";
@@ -62,7 +62,7 @@ export interface StartPinsApiOptions {
 /** The Pinning Service API over real SQLite and the real room of pins, with a scripted backend that pins at once. */
 export async function startPinsApi(settings: StartPinsApiOptions = {}): Promise<TestPinsApi> {
   const { databasePagesMax } = settings;
-  const dataDir = await mkdtemp(join(tmpdir(), "holdfast-pins-api-"));
+  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-pins-api-"));
   const logger = createLogger("silent");
   const store = await SqliteRecordStore.open(
     { logger },

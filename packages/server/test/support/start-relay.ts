@@ -1,11 +1,11 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type IncomingMessage as RelayMessage, LogLevel, MessageType } from "@nostr-relay/common";
 import { NostrRelay } from "@nostr-relay/core";
 import { EventRepositorySqlite } from "@nostr-relay/event-repository-sqlite";
 import { Validator } from "@nostr-relay/validator";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { NostrEvent, WireEvent } from "@holdfast/core";
+import { listenOn, listenOnLastingPort } from "./lasting-port.ts";
 
 export interface StartRelayOptions {
   /** Answers nobody who has not authenticated (NIP-42). */
@@ -33,7 +33,7 @@ export class TestRelay implements AsyncDisposable {
   readonly #validator = new Validator();
   readonly #options: StartRelayOptions;
   readonly #pageMax: number;
-  #port = 0;
+  #port: number | undefined;
   #running: { readonly http: Server; readonly sockets: WebSocketServer } | undefined;
 
   constructor(repository: EventRepositorySqlite, options: StartRelayOptions) {
@@ -52,7 +52,7 @@ export class TestRelay implements AsyncDisposable {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.#port}`;
+    return `ws://127.0.0.1:${this.#port ?? ""}`;
   }
 
   /** Puts an event in as an author who publishes elsewhere does: subscribers hear of it. */
@@ -93,8 +93,8 @@ export class TestRelay implements AsyncDisposable {
     });
     const sockets = new WebSocketServer({ server: http });
     sockets.on("connection", (socket) => this.#onConnection(socket));
-    await new Promise<void>((resolve) => http.listen(this.#port, "127.0.0.1", resolve));
-    this.#port = (http.address() as AddressInfo).port;
+    if (this.#port === undefined) this.#port = await listenOnLastingPort(http);
+    else await listenOn(http, this.#port);
     this.#running = { http, sockets };
   }
 
