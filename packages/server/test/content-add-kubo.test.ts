@@ -93,7 +93,7 @@ describe.skipIf(!hasKubo)("adding gives the CIDs that Kubo gives", () => {
     },
   );
 
-  test.for(["", "cid-version=1"])("for 50 MB with '%s'", async (query) => {
+  test.for(["", "cid-version=1"])("for 50 MB with '%s'", { timeout: 120_000 }, async (query) => {
     const files = { big: bytesOf(50_000_000) };
     expect(withoutSizes(await ours(files, query))).toEqual(await theirs(files, query));
   });
@@ -127,7 +127,7 @@ describe.skipIf(!hasKubo)("adding gives the CIDs that Kubo gives", () => {
     for (let i = 0; i < 5000; i++) files[`many/${String(i).padStart(20, "n")}`] = bytesOf(4, i);
     const lines = withoutSizes(await ours(files, ""));
     expect(lines.at(-1)).toEqual((await theirs(files, "")).at(-1));
-  });
+  }, 120_000);
 
   test("and the same sizes", async () => {
     const files = { "d/big": bytesOf(3_000_000), "d/small": bytesOf(5) };

@@ -8,6 +8,7 @@ import { create as createKuboClient, globSource } from "kubo-rpc-client";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { bytesOf } from "./support/blocks.ts";
+import { bytesInUse } from "./support/bytes-in-use.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
 import { until } from "./support/until.ts";
 
@@ -210,7 +211,7 @@ describe("what an add answers", () => {
     const got = await fetch(`${node.url}/ipfs/${lines[0]?.Hash}`);
     expect(got.headers.get("content-length")).toBe("50000000");
     expect(Buffer.compare(Buffer.from(await got.arrayBuffer()), bytes)).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test("R35: a refusal and an answer carry one Access-Control-Allow-Origin", async () => {
     await using node = await startContent();
@@ -305,7 +306,7 @@ describe("what an add refuses", () => {
     expect((await add(node, formOf({ x: bytesOf(300_000) }), "chunker=size-1&raw-leaves=true")).status).toBe(
       200,
     );
-  });
+  }, 120_000);
 
   test("writes that the policy forbids are refused before the body is read", async () => {
     const writePolicy = new WritePolicy({ kind: "token", tokens: ["secret"] });
@@ -333,12 +334,11 @@ describe("what an add refuses", () => {
       headers: { "content-type": "multipart/form-data; boundary=b" },
     });
     slow.write('--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\nabc');
-    await until(async () => {
-      const response = await fetch(`${node.url}/api/v0/add`, { method: "POST", body: formOf({ x: "x" }) });
-      await response.text();
-      expect(response.status).toBe(503);
-      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
-    });
+    await until(() => expect(node.http.metrics.http.requests).toBe(1));
+    const refused = await fetch(`${node.url}/api/v0/add`, { method: "POST", body: formOf({ x: "x" }) });
+    await refused.text();
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     slow.end("\r\n--b--\r\n");
     const [answer] = (await once(slow, "response")) as [import("node:http").IncomingMessage];
     answer.resume();
@@ -362,18 +362,15 @@ describe("R22, R23: the size limit", () => {
     expect((await add(node, formOf({ "d/a": bytesOf(MIB), "d/b": bytesOf(MIB + 1) }))).status).toBe(413);
   });
 
-  test("a body that says it is too large is answered 413 within 1 s, and its connection is closed", async () => {
+  test("a body that says it is too large is answered 413 before any of it is sent, and its connection is closed", async () => {
     await using node = await startContent({ addLimits: { contentBytesMax: limit } });
     const socket = await openSocket(node.http.port);
-    const startMs = performance.now();
     socket.write(
       `POST /api/v0/add HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 99999999999\r\n\r\n`,
     );
     const [answer] = (await once(socket, "data")) as [Buffer];
     expect(answer.toString("latin1")).toMatch(/^HTTP\/1\.1 413 /);
-    expect(performance.now() - startMs).toBeLessThan(1000);
     await once(socket, "close");
-    expect(performance.now() - startMs).toBeLessThan(5000);
   });
 
   test("a client that keeps sending over the limit still gets its 413", async () => {
@@ -401,7 +398,8 @@ describe("uploads that do not come to their end", () => {
       'POST /api/v0/add HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999999\r\n\r\n--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\n',
     );
     socket.write(bytesOf(1_000_000));
-    await until(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(503));
+    await until(() => expect(node.http.metrics.http.requests).toBe(1));
+    expect((await add(node, formOf({ x: "x" }))).status).toBe(503);
     socket.destroy();
     await until(async () => expect((await add(node, formOf({ x: "x" }))).status).toBe(200));
     expect(node.added).toHaveLength(1);
@@ -454,17 +452,16 @@ describe("uploads that do not come to their end", () => {
       return response.status;
     };
     for (const body of bodies) expect(await post(body)).toBe(400);
-    globalThis.gc?.();
-    const beforeBytes = process.memoryUsage().rss;
+    const beforeBytes = bytesInUse();
     for (let round = 0; round < 8; round++) {
       const statuses = await Promise.all(bodies.map(post));
       expect(new Set(statuses)).toEqual(new Set([400]));
       const read = await fetch(`${node.url}/ipfs/QmWfVY9y3xjsixTgbd9AorQxH7VtMpzfx2HaWtsoUYecaX`);
       expect(await read.text()).toBe("hello");
     }
-    // The client is in the same process: 256 MiB were sent in all.
-    expect(process.memoryUsage().rss - beforeBytes).toBeLessThan(150 * MIB);
-  }, 60_000);
+    // 256 MiB were sent in all; what is still on its way to a node that has answered already is the client's.
+    await until(() => expect(bytesInUse() - beforeBytes).toBeLessThan(32 * MIB));
+  }, 180_000);
 });
 
 describe("kubo-rpc-client 7.1.0, unmodified", () => {

@@ -26,14 +26,18 @@ blockSourceContract("trustless gateway", async () => {
 
 const block = blockOf(bytesOf(10_000, 42));
 const signal = new AbortController().signal;
-/** As the real ones, so that a test takes no longer than it must. */
-const FAST = { requestMsMax: 600, idleMsMax: 300, blockBytesMax: 1_000_000 };
+const LIMITS = { requestMsMax: 600, idleMsMax: 300, blockBytesMax: 1_000_000 };
+/** By so much deadlines are longer where none is to be met: a machine that stands still for a while must not meet one. */
+const PATIENCE = 100;
 
-/** Time that a test moves on for the pauses, while deadlines are real. */
+/** Time for the pauses that only the test moves on, while deadlines are real. */
 class ShiftedClock implements Timers {
   shiftMs = 0;
-  nowMs = (): number => systemClock.nowMs() + this.shiftMs;
-  after = (delayMs: number, callback: () => void): (() => void) => systemClock.after(delayMs, callback);
+  patience = PATIENCE;
+  readonly #startMs = systemClock.nowMs();
+  nowMs = (): number => this.#startMs + this.shiftMs;
+  after = (delayMs: number, callback: () => void): (() => void) =>
+    systemClock.after(delayMs * this.patience, callback);
 }
 
 async function setUp(options: Partial<TrustlessSourceOptions> = {}) {
@@ -41,7 +45,7 @@ async function setUp(options: Partial<TrustlessSourceOptions> = {}) {
   onTestFinished(() => server[Symbol.asyncDispose]());
   server.give(block);
   const clock = new ShiftedClock();
-  const source = new TrustlessSource({ clock }, { baseUrl: server.url, ...FAST, ...options });
+  const source = new TrustlessSource({ clock }, { baseUrl: server.url, ...LIMITS, ...options });
   return { server, source, clock };
 }
 
@@ -106,30 +110,38 @@ const HOSTILE: readonly Hostile[] = [
   { behaviour: "gzip" },
 ];
 
+/** Only a deadline ends it. */
+const isSlow = (behaviour: GatewayBehaviour): boolean =>
+  behaviour === "drips" || behaviour === "silent" || behaviour === "stalls in the body";
+
 describe("R17: a gateway that is hostile or broken", () => {
   test.for(HOSTILE)("$behaviour: nothing is served or kept, and it ends", async ({ behaviour, code }) => {
-    const { server, source } = await setUp();
+    const { server, source, clock } = await setUp();
     const { blocks, cache } = await setUpBlocks(server, source);
     server.behaviour = behaviour;
+    clock.patience = isSlow(behaviour) ? 1 : PATIENCE;
     const startedAtMs = performance.now();
     await expect(blocks.get(block.cid, { signal })).rejects.toMatchObject({
       code: code ?? "BACKEND_UNAVAILABLE",
     });
-    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    // No deadline but those that it has to meet is so short.
+    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
     expect(cache.blockCount + cache.waitingBytes).toBe(0);
     expect(await blocks.isHeld(block.cid)).toBe(false);
 
     // It comes to its senses: one bad answer has spoiled nothing.
     server.behaviour = "honest";
+    clock.patience = PATIENCE;
     if (behaviour === "503 for 20 s") return;
     expect(await blocks.get(block.cid, { signal })).toEqual(block.bytes);
     await until(() => expect(cache.blockCount).toBe(1));
   });
 
   test.for(HOSTILE)("$behaviour: what a reader over HTTP gets is an error", async ({ behaviour }) => {
-    const { server, source } = await setUp();
+    const { server, source, clock } = await setUp();
     await using node = await startContent({ sources: [source] });
     server.behaviour = behaviour;
+    clock.patience = isSlow(behaviour) ? 1 : PATIENCE;
     const response = await fetch(`${node.url}/ipfs/${block.cid.toString()}`);
     expect([502, 503, 504]).toContain(response.status);
     expect(response.headers.get("cache-control")).toBe("no-store");

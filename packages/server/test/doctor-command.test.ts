@@ -99,9 +99,9 @@ test.each<[string, RequestListener, string]>([
 });
 
 test("no port, no URL and a broken login are exit 2, and no login is ever printed", async () => {
-  const gone = await startServer(() => undefined);
-  await gone[Symbol.asyncDispose]();
-  const withLogin = gone.url.replace("//", "//us:hush@");
+  // Its port is nobody else's as long as it listens there, and at this address it does not.
+  await using elsewhere = await startServer(() => undefined);
+  const withLogin = elsewhere.url.replace("//127.0.0.1", "//us:hush@127.0.0.2");
   expect(await run(withLogin)).toEqual({ code: 2, text: expect.stringContaining("ECONNREFUSED") });
   expect((await run(withLogin)).text).not.toContain("hush");
   expect(await run("ftp://127.0.0.1")).toEqual({ code: 2, text: expect.stringContaining("--rpc must be") });
@@ -148,7 +148,7 @@ test("`holdfast doctor` ends with the exit code", async () => {
   const [well, none] = await Promise.all([start(server.url), start(other.url)]);
   expect(well).toEqual({ code: 0, stdout: expect.stringContaining("✓ ok        rpc-exposed") });
   expect(none).toEqual({ code: 2, stdout: expect.stringContaining("answers 404 to version") });
-});
+}, 60_000);
 
 test("`holdfast gc` and `holdfast doctor --name` find the node where HOLDFAST_ADMIN_LISTEN says", async () => {
   const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -162,4 +162,4 @@ test("`holdfast gc` and `holdfast doctor --name` find the node where HOLDFAST_AD
     });
     expect(said).toContain("answers 418");
   }
-});
+}, 60_000);

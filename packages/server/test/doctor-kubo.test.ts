@@ -72,7 +72,7 @@ const SAFE_IDS = [
   "provide-sweep",
 ];
 
-describe.skipIf(!kuboAvailable)("the doctor at a real Kubo", { timeout: 60_000 }, () => {
+describe.skipIf(!kuboAvailable)("the doctor at a real Kubo", { timeout: 180_000 }, () => {
   test("each planted misconfiguration is found, --apply mends what is safe, and Kubo starts with it", async () => {
     await using kubo = await startKubo({
       label: "doctor",
@@ -170,7 +170,7 @@ describe.skipIf(!kuboAvailable)("the doctor at a real Kubo", { timeout: 60_000 }
 
     await using daemon = await startWithGc(RepoPath);
     const withLogin = daemon.url.replace("//", "//us:a%3Ab@");
-    await until(async () => expect((await doctor(withLogin)).code).toBe(1), 20_000);
+    await until(async () => expect((await doctor(withLogin)).code).toBe(1), 60_000);
     const found = await doctor(withLogin);
     expect(found.kubo.gcEnabled).toBe(true);
     expect(found.findings[0]).toMatchObject({ id: "gc-storage-max", severity: "critical", safe: false });
@@ -212,7 +212,7 @@ async function startWithGc(repo: string): Promise<AsyncDisposable & { readonly u
       const [, , host = "", , port = ""] = (await readFile(api, "utf8")).trim().split("/");
       expect(port).not.toBe("");
       return `http://${host}:${port}`;
-    }, 20_000);
+    }, 60_000);
     return { url, [Symbol.asyncDispose]: stop };
   } catch (err) {
     await stop();

@@ -11,8 +11,12 @@ import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 import { until } from "./support/until.ts";
 
 const MIB = 1024 * 1024;
+/** Each starts whole nodes, which takes a second, and five on a machine that is busy. */
+const SLOW = { timeout: 120_000 };
+/** For calls of which an answer is expected. */
+const PATIENCE_MS = 60_000;
 
-describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo", () => {
+describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo", SLOW, () => {
   let kubo: Kubo;
   let far: Kubo;
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -25,7 +29,8 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
     kubo = await startKubo({ label: "near" });
     far = await startKubo({ label: "far", peers: [kubo.addr] });
     ours = await startEmbedded({ bootstrap: [kubo.addr], vaultDir: folder.path });
-  }, 60_000);
+    await Promise.all([far.routesTo(kubo.peerId), kubo.routesTo(far.peerId, ours.peerId)]);
+  }, 120_000);
   afterAll(async () => {
     await ours[Symbol.asyncDispose]();
     await Promise.all([kubo, far, folder].map((part) => part[Symbol.asyncDispose]()));
@@ -47,8 +52,9 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
   it("is read by a Kubo that finds our file over the DHT", async () => {
     const bytes = randomBytes(2 * MIB);
     const root = await addToVault(vault, bytes);
-    await ours.node.provide(root, within(10_000));
+    await ours.node.provide(root, within(PATIENCE_MS));
     await using stranger = await startKubo({ label: "stranger", peers: [kubo.addr] });
+    await stranger.routesTo(kubo.peerId);
     expect(digestOf(await stranger.bytes(`cat?arg=${root.toString()}`))).toBe(digestOf(bytes));
   });
 
@@ -62,7 +68,7 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
       expect((Keys ?? []).map((k) => k["/"])).toContain(cid.toString());
     });
     await vault.put([{ cid, bytes }]);
-    await ours.node.announceBlocks([cid], within(10_000));
+    await ours.node.announceBlocks([cid], within(PATIENCE_MS));
     expect(digestOf(await waiting)).toBe(digestOf(bytes));
   });
 
@@ -75,23 +81,31 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
   });
 
   it("says within two seconds that nobody has a block", async () => {
-    const startedAtMs = performance.now();
-    await expect(ours.node.retrieve(unknownCid(), within(10_000))).rejects.toMatchObject({
-      code: "CONTENT_NOT_FOUND",
-    });
-    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+    const tookMs: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const startedAtMs = performance.now();
+      await expect(ours.node.retrieve(unknownCid(), within(PATIENCE_MS))).rejects.toMatchObject({
+        code: "CONTENT_NOT_FOUND",
+      });
+      tookMs.push(performance.now() - startedAtMs);
+    }
+    // A wait of ours would be in each of them, a moment in which the machine stands still is not.
+    expect(Math.min(...tookMs)).toBeLessThan(2_000);
   });
 
   it("finds and is found as a provider", async () => {
     const theirs = CID.parse(await kubo.add(randomBytes(1_000)));
     await kubo.rpc(`routing/provide?arg=${theirs.toString()}`);
     const found: string[] = [];
-    for await (const peer of ours.node.findProviders(theirs, { limit: 5, ...within(10_000) }))
+    for await (const peer of ours.node.findProviders(theirs, { limit: 5, ...within(PATIENCE_MS) }))
       found.push(peer.id);
     expect(found).toEqual([kubo.peerId]);
     const own = unknownCid();
-    await ours.node.provide(own, within(10_000));
-    expect(await far.findProviders(own.toString())).toEqual([ours.peerId]);
+    await ours.node.provide(own, within(PATIENCE_MS));
+    // Nobody confirms an announcement, so it may still be on its way.
+    await until(async () => {
+      expect(await far.findProviders(own.toString())).toEqual([ours.peerId]);
+    }, PATIENCE_MS);
   });
 
   it("does not take the silence of a peer for a no, and gives up at once when the reader goes", async () => {
@@ -108,7 +122,7 @@ describe.skipIf(!kuboAvailable)("content between the embedded node and real Kubo
   });
 });
 
-describe.skipIf(!kuboAvailable)("several providers", () => {
+describe.skipIf(!kuboAvailable)("several providers", SLOW, () => {
   it("reads on from another provider when the one that sends dies in the middle", async () => {
     const bytes = randomBytes(8 * MIB);
     await using first = await startKubo({ label: "dies" });
@@ -118,16 +132,18 @@ describe.skipIf(!kuboAvailable)("several providers", () => {
     await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
     await until(() => {
       expect(ours.node.status().peers).toBe(2);
-    });
+    }, PATIENCE_MS);
     let blocks = 0;
-    const startedAtMs = performance.now();
+    let diedAtMs = 0;
     const read = await readFile(ours, root, async () => {
       if (++blocks !== 10) return;
       const [a, b] = await Promise.all([blocksSent(first), blocksSent(second)]);
       await (a > b ? first : second).kill();
+      diedAtMs = performance.now();
     });
     expect(digestOf(read)).toBe(digestOf(bytes));
-    expect(performance.now() - startedAtMs).toBeLessThan(15_000);
+    // A question that waited for the dead process would have taken 15 seconds.
+    expect(performance.now() - diedAtMs).toBeLessThan(14_000);
   });
 
   it("is sent each block once, although two peers have it", async () => {
@@ -139,18 +155,23 @@ describe.skipIf(!kuboAvailable)("several providers", () => {
     await using ours = await startEmbedded({ bootstrap: [first.addr, second.addr] });
     await until(() => {
       expect(ours.node.status().peers).toBe(2);
-    });
+    }, PATIENCE_MS);
+    for (const k of [first, second]) await k.routesTo(ours.peerId);
     // Both are known to the session then, and not only the one that answered first.
     for (const k of [first, second]) await k.rpc(`routing/provide?arg=${root.toString()}`);
-    await readFile(ours, root);
+    let dueBytes = 0;
+    await readFile(ours, root, ({ byteLength, tookMs }) => {
+      // After 300 ms without an answer the other one may be asked as well.
+      dueBytes += tookMs < 299 ? byteLength : 2 * byteLength;
+    });
     const sent = await Promise.all(
       [first, second].map((k) => k.json<{ DataSent: number }>("bitswap/stat").then((s) => s.DataSent)),
     );
-    expect(sent.reduce((a, b) => a + b, 0)).toBeLessThan(1.5 * bytes.byteLength);
+    expect(sent.reduce((a, b) => a + b, 0)).toBeLessThan(1.2 * dueBytes);
   });
 });
 
-describe.skipIf(!kuboAvailable)("an only provider", () => {
+describe.skipIf(!kuboAvailable)("an only provider", SLOW, () => {
   it("is asked again when it comes back after its death in the middle of an answer", async () => {
     await using ours = await startEmbedded();
     await using kubo = await startKubo({ label: "comes-back", peers: [ours.addr] });
@@ -159,25 +180,31 @@ describe.skipIf(!kuboAvailable)("an only provider", () => {
     // Kubo needs a moment to take us into its routing table.
     await until(async () => {
       await kubo.rpc(`routing/provide?arg=${cid.toString()}`);
-      const providers = await collect(ours.node.findProviders(cid, { limit: 1, ...within(5_000) }));
+      const providers = await collect(ours.node.findProviders(cid, { limit: 1, ...within(PATIENCE_MS) }));
       expect(providers).toHaveLength(1);
-    });
-    const startedAtMs = performance.now();
+    }, PATIENCE_MS);
     kubo.freeze();
-    const reading = ours.node.retrieve(cid, within(15_000));
+    const reading = ours.node.retrieve(cid, within(PATIENCE_MS));
     // Its new process listens elsewhere, and connects to us.
     await kubo.restart();
+    const backAtMs = performance.now();
     expect(digestOf(await reading)).toBe(digestOf(bytes));
-    // A question that waited for the dead process would have taken 15 seconds.
-    expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+    // Questions are 5 seconds apart at most. One that waited for the dead process would have taken 15 from its death on.
+    expect(performance.now() - backAtMs).toBeLessThan(10_000);
   });
 });
 
-async function readFile(from: TestNode, root: CID, onBlock?: () => Promise<void>): Promise<Uint8Array> {
+async function readFile(
+  from: TestNode,
+  root: CID,
+  onBlock?: (block: { readonly byteLength: number; readonly tookMs: number }) => Promise<void> | void,
+): Promise<Uint8Array> {
   const blockstore = {
     async *get(cid: CID) {
-      yield await from.node.retrieve(cid, { root, ...within(20_000) });
-      await onBlock?.();
+      const startedAtMs = performance.now();
+      const bytes = await from.node.retrieve(cid, { root, ...within(PATIENCE_MS) });
+      await onBlock?.({ byteLength: bytes.byteLength, tookMs: performance.now() - startedAtMs });
+      yield bytes;
     },
   };
   // As text: the exporter brings a multiformats of its own, and knows only its CIDs.

@@ -19,7 +19,7 @@ describe.skipIf(!kuboAvailable)("beside real Kubo", () => {
   let parts: Awaited<ReturnType<typeof besideKubo>>;
   beforeAll(async () => {
     parts = await besideKubo();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => parts.dispose());
 
   recordRouterContract("embedded node beside Kubo", async () => ({
@@ -57,16 +57,16 @@ describe("between two embedded nodes", () => {
   let parts: Awaited<ReturnType<typeof twoNodes>>;
   beforeAll(async () => {
     parts = await twoNodes();
-  }, 60_000);
+  }, 120_000);
   afterAll(() => parts.dispose());
 
   recordRouterContract("two embedded nodes", async () => ({
     router: parts.ours.node,
     other: {
       async put(name, record) {
-        await parts.other.node.put(name, record, within(10_000));
+        await parts.other.node.put(name, record, within(60_000));
       },
-      get: async (name) => (await collect(parts.other.node.get(name, within(10_000))))[0],
+      get: async (name) => (await collect(parts.other.node.get(name, within(60_000))))[0],
     },
     [Symbol.asyncDispose]: sharedElsewhere,
   }));
@@ -88,11 +88,11 @@ describe("between two embedded nodes", () => {
       peerId: parts.other.peerId,
       async provide(bytes) {
         const cid = rawCidOf(bytes);
-        await parts.other.node.provide(cid, within(10_000));
+        await parts.other.node.provide(cid, within(60_000));
         return cid;
       },
       async findProviders(cid) {
-        return (await collect(parts.other.node.findProviders(cid, { limit: 20, ...within(10_000) }))).map(
+        return (await collect(parts.other.node.findProviders(cid, { limit: 20, ...within(60_000) }))).map(
           (p) => p.id,
         );
       },
@@ -104,6 +104,7 @@ describe("between two embedded nodes", () => {
 async function besideKubo() {
   const kubo = await startKubo({ label: "contract" });
   const ours = await startEmbedded({ bootstrap: [kubo.addr] });
+  await kubo.routesTo(ours.peerId);
   const dispose = async (): Promise<void> => {
     await ours[Symbol.asyncDispose]();
     await kubo[Symbol.asyncDispose]();

@@ -2,16 +2,38 @@ import { copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { unknownCid } from "./contracts/block-source.contract.ts";
+import { type Clock, systemClock, type Timers } from "../src/telemetry/clock.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { collect, startEmbedded, temporaryFolder, within } from "./support/start-embedded.ts";
 import { until } from "./support/until.ts";
 
+const UNAVAILABLE_ERROR = { code: "BACKEND_UNAVAILABLE" };
 const UNAVAILABLE: unknown = expect.objectContaining({
   status: "rejected",
-  reason: expect.objectContaining({ code: "BACKEND_UNAVAILABLE" }),
+  reason: expect.objectContaining(UNAVAILABLE_ERROR),
 });
 
-describe("the identity of the embedded node", () => {
+/** A node starts in two seconds, and in ten on a machine that is busy. */
+const SLOW = { timeout: 120_000 };
+/** For calls that wait for a start. */
+const PATIENCE_MS = 60_000;
+
+/** Real time, but for the pause before a restart, which ends when a test says so. */
+function holdRestarts() {
+  let restart = (): void => {};
+  const clock: Clock & Timers = {
+    nowMs: () => systemClock.nowMs(),
+    after(delayMs, callback) {
+      // The first pause is below a second; the others are bounds for starts and stops.
+      if (delayMs > 1_000) return systemClock.after(delayMs, callback);
+      restart = callback;
+      return () => (restart = (): void => {});
+    },
+  };
+  return { clock, endPause: () => restart() };
+}
+
+describe("the identity of the embedded node", SLOW, () => {
   it("stays the same over a restart, in a key file that only its owner can read", async () => {
     await using folder = await temporaryFolder();
     const peerIds: string[] = [];
@@ -28,7 +50,7 @@ describe("the identity of the embedded node", () => {
     const file = join(folder.path, "node.key");
     await writeFile(file, "not a key");
     await using started = await startEmbedded({ dataDir: folder.path, ready: false });
-    await expect(started.node.whenRunning(within(15_000))).rejects.toMatchObject({
+    await expect(started.node.whenRunning(within(PATIENCE_MS))).rejects.toMatchObject({
       code: "BACKEND_UNAVAILABLE",
     });
     expect(started.node.status()).toMatchObject({ state: "restarting", peerId: undefined });
@@ -42,14 +64,14 @@ describe("the identity of the embedded node", () => {
     {
       await using first = await startEmbedded({ dataDir: folder.path });
       // Alone, nobody confirms it, but our own server holds it.
-      expect(await first.node.put(key.name, record, within(10_000))).toEqual({ confirmedPeers: 0 });
+      expect(await first.node.put(key.name, record, within(PATIENCE_MS))).toEqual({ confirmedPeers: 0 });
     }
     await using second = await startEmbedded({ dataDir: folder.path });
-    expect(await collect(second.node.get(key.name, within(10_000)))).toEqual([record]);
+    expect(await collect(second.node.get(key.name, within(PATIENCE_MS)))).toEqual([record]);
   });
 });
 
-describe("starting and stopping", () => {
+describe("starting and stopping", SLOW, () => {
   it("does not wait for the node, and a call made before it runs waits for it", async () => {
     await using started = await startEmbedded({ ready: false });
     expect(started.node.status()).toMatchObject({
@@ -58,7 +80,7 @@ describe("starting and stopping", () => {
       addrs: [],
       peerId: undefined,
     });
-    expect(await collect(started.node.get(createTestName().name, within(15_000)))).toEqual([]);
+    expect(await collect(started.node.get(createTestName().name, within(PATIENCE_MS)))).toEqual([]);
     expect(started.node.status().state).toBe("running");
   });
 
@@ -77,7 +99,8 @@ describe("starting and stopping", () => {
       const startedAtMs = performance.now();
       await started[Symbol.asyncDispose]();
       await started[Symbol.asyncDispose]();
-      expect(performance.now() - startedAtMs).toBeLessThan(6_000);
+      // Who waited for the end of a start would wait a minute.
+      expect(performance.now() - startedAtMs).toBeLessThan(30_000);
       expect(started.node.status().state).toBe("stopped");
       await expect(started.node.retrieve(unknownCid(), within(5_000))).rejects.toMatchObject({
         code: "BACKEND_UNAVAILABLE",
@@ -86,69 +109,77 @@ describe("starting and stopping", () => {
   });
 });
 
-describe("a node thread that dies", () => {
+describe("a node thread that dies", SLOW, () => {
   it("is restarted with the same identity; open calls fail, calls meanwhile fail at once, later ones work", async () => {
+    const { clock, endPause } = holdRestarts();
     await using neighbour = await startEmbedded();
-    await using started = await startEmbedded({ bootstrap: [neighbour.addr] });
+    await using started = await startEmbedded({ bootstrap: [neighbour.addr], clock });
     const { node, metrics, peerId } = started;
-    const open = node.retrieve(unknownCid(), within(10_000));
+    const open = node.retrieve(unknownCid(), within(PATIENCE_MS));
     const [ended] = await Promise.allSettled([open, node.killThreadForTest()]);
     expect(ended).toMatchObject({ status: "rejected", reason: { code: "BACKEND_UNAVAILABLE" } });
     await until(() => {
       expect(node.status().state).toBe("restarting");
     });
     expect(metrics.backend.restarts).toBe(1);
-    const startedAtMs = performance.now();
+    // At once: the pause has no end yet.
     const outcomes = await Promise.allSettled([
-      node.retrieve(unknownCid(), within(10_000)),
-      collect(node.get(createTestName().name, within(10_000))),
-      node.put(createTestName().name, new Uint8Array(1), within(10_000)),
-      node.provide(unknownCid(), within(10_000)),
+      node.retrieve(unknownCid(), within(PATIENCE_MS)),
+      collect(node.get(createTestName().name, within(PATIENCE_MS))),
+      node.put(createTestName().name, new Uint8Array(1), within(PATIENCE_MS)),
+      node.provide(unknownCid(), within(PATIENCE_MS)),
     ]);
     expect(outcomes).toEqual([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE]);
-    expect(performance.now() - startedAtMs).toBeLessThan(200);
+    endPause();
     await until(() => {
-      expect(node.status()).toMatchObject({ state: "running", peerId });
-    });
+      expect(node.status()).toMatchObject({ state: "running", peerId, peers: 1 });
+    }, PATIENCE_MS);
     const key = createTestName();
-    const put = await node.put(key.name, await makeRecord(key), within(10_000));
-    expect(put.confirmedPeers).toBe(1);
+    const record = await makeRecord(key);
+    // Its DHT takes the neighbour some milliseconds after the connection.
+    await until(async () => {
+      expect(await node.put(key.name, record, within(PATIENCE_MS))).toEqual({ confirmedPeers: 1 });
+    }, PATIENCE_MS);
   });
 
   it("is stopped for good by a dispose during the pause before its restart", async () => {
-    const started = await startEmbedded();
+    const { clock, endPause } = holdRestarts();
+    const started = await startEmbedded({ clock });
     await started.node.killThreadForTest();
     await until(() => {
       expect(started.node.status().state).toBe("restarting");
     });
     await started[Symbol.asyncDispose]();
+    endPause();
+    await expect(started.node.whenRunning(within(PATIENCE_MS))).rejects.toMatchObject(UNAVAILABLE_ERROR);
     expect(started.node.status().state).toBe("stopped");
     expect(started.metrics.backend.restarts).toBe(1);
   });
 });
 
-describe("a node whose peers are away", () => {
+describe("a node whose peers are away", SLOW, () => {
   it("says BACKEND_UNAVAILABLE instead of “nobody knows”", async () => {
     await using gone = await startEmbedded();
     const { addr } = gone;
     await gone[Symbol.asyncDispose]();
     await using started = await startEmbedded({ bootstrap: [addr], ready: false });
     const outcomes = await Promise.allSettled([
-      collect(started.node.get(createTestName().name, within(15_000))),
-      started.node.retrieve(unknownCid(), within(15_000)),
+      collect(started.node.get(createTestName().name, within(PATIENCE_MS))),
+      started.node.retrieve(unknownCid(), within(PATIENCE_MS)),
     ]);
     expect(outcomes).toEqual([UNAVAILABLE, UNAVAILABLE]);
   });
 
   it("connects again when a configured peer comes back", async () => {
     await using folder = await temporaryFolder();
-    const first = await startEmbedded({ dataDir: folder.path });
+    // An address of its own, where nobody else takes the port meanwhile.
+    const first = await startEmbedded({ dataDir: folder.path, swarmListen: ["/ip4/127.0.0.8/tcp/0"] });
     const { addr } = first;
     await using started = await startEmbedded({ bootstrap: [addr] });
     await first[Symbol.asyncDispose]();
     await until(() => {
       expect(started.node.status().peers).toBe(0);
-    });
+    }, PATIENCE_MS);
     const listen = addr.slice(0, addr.indexOf("/p2p/"));
     // Only its identity comes back: with its datastore it would remember us and dial us itself.
     await using blank = await temporaryFolder();
@@ -157,7 +188,7 @@ describe("a node whose peers are away", () => {
     await until(() => {
       // Each side hears of the connection by itself.
       expect([started.node.status().peers, second.node.status().peers]).toEqual([1, 1]);
-    });
+    }, PATIENCE_MS);
   });
 });
 
@@ -183,21 +214,21 @@ describe("offline", () => {
   });
 });
 
-describe("the public network", () => {
+describe("the public network", SLOW, () => {
   it("starts as a client of the public DHT without any peer", async () => {
     await using started = await startEmbedded({ network: "public" });
     expect(started.node.canRoute).toBe(true);
-    expect(await collect(started.node.get(createTestName().name, within(10_000)))).toEqual([]);
+    expect(await collect(started.node.get(createTestName().name, within(PATIENCE_MS)))).toEqual([]);
   });
 });
 
-describe("looking for peers", () => {
+describe("looking for peers", SLOW, () => {
   it("describes itself, and refuses what is not a peer id", async () => {
     await using started = await startEmbedded();
-    await expect(started.node.findPeer("12D3KooWnonsense", within(5_000))).rejects.toMatchObject({
+    await expect(started.node.findPeer("12D3KooWnonsense", within(PATIENCE_MS))).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
     });
-    const self = await started.node.findPeer(started.peerId, within(5_000));
+    const self = await started.node.findPeer(started.peerId, within(PATIENCE_MS));
     expect(self?.id).toBe(started.peerId);
     expect(self?.addrs[0]).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+$/);
     expect(self?.protocols).toContain("transport-bitswap");

@@ -8,7 +8,12 @@ import { collect, startEmbedded, temporaryFolder, type TestNode, within } from "
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 import { until } from "./support/until.ts";
 
-describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real Kubo", () => {
+/** Each starts whole nodes, which takes a second, and five on a machine that is busy. */
+const SLOW = { timeout: 120_000 };
+/** For calls of which an answer is expected. */
+const PATIENCE_MS = 60_000;
+
+describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real Kubo", SLOW, () => {
   let kubo: Kubo;
   let far: Kubo;
   let ours: TestNode;
@@ -17,7 +22,8 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     kubo = await startKubo({ label: "near" });
     far = await startKubo({ label: "far", peers: [kubo.addr] });
     ours = await startEmbedded({ bootstrap: [kubo.addr] });
-  }, 60_000);
+    await Promise.all([far.routesTo(kubo.peerId), kubo.routesTo(far.peerId, ours.peerId)]);
+  }, 120_000);
   afterAll(async () => {
     await ours[Symbol.asyncDispose]();
     await Promise.all([kubo, far].map((k) => k[Symbol.asyncDispose]()));
@@ -28,20 +34,20 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     const record = await makeRecord(key);
     {
       await using leaving = await startEmbedded({ bootstrap: [kubo.addr] });
-      const { confirmedPeers } = await leaving.node.put(key.name, record, within(10_000));
+      const { confirmedPeers } = await leaving.node.put(key.name, record, within(PATIENCE_MS));
       expect(confirmedPeers).toBeGreaterThanOrEqual(1);
     }
     await using late = await startKubo({ label: "late", peers: [kubo.addr] });
     await until(async () => {
       expect(Buffer.from((await late.routingGet(key.name.text)) ?? []).equals(record)).toBe(true);
-    });
+    }, PATIENCE_MS);
   });
 
   it("gets a name that a far Kubo published", async () => {
     const id = await far.generateKey("published-far");
     await far.publish("published-far", "/ipfs/bafkqaaa");
     const name = parseIpnsName(id);
-    const candidates = await collect(ours.node.get(name, within(10_000)));
+    const candidates = await collect(ours.node.get(name, within(PATIENCE_MS)));
     expect(candidates).toHaveLength(1);
     await expectValid(name, candidates[0]);
   });
@@ -53,7 +59,7 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     await kubo.publish("pushed", "/ipfs/bafkqaaa");
     await until(() => {
       expect(pushed.map((p) => p.name)).toContain(id);
-    });
+    }, PATIENCE_MS);
     const record = await kubo.routingGet(id);
     await kubo.routingPut(id, record ?? new Uint8Array());
     // A later push has arrived: so had the repeated one.
@@ -61,22 +67,23 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     await kubo.publish("pushed-next", "/ipfs/bafkqaaa");
     await until(() => {
       expect(pushed.map((p) => p.name)).toContain(next);
-    });
-    const ofName = pushed.filter((p) => p.name === id);
-    expect(ofName).toHaveLength(1);
-    await expectValid(parseIpnsName(id), ofName[0]?.bytes);
+    }, PATIENCE_MS);
+    // A Kubo that is older than a minute signs it anew, which are other bytes.
+    const ofName = pushed.filter((p) => p.name === id).map(({ bytes }) => Buffer.from(bytes).toString("hex"));
+    expect(ofName).toEqual([...new Set(ofName)]);
+    await expectValid(parseIpnsName(id), pushed.find((p) => p.name === id)?.bytes);
   });
 
   it("does not tell the listener of a record that we put ourselves", async () => {
     const pushed: string[] = [];
     using _listening = listen(ours, (name) => pushed.push(name.text));
     const own = createTestName();
-    await ours.node.put(own.name, await makeRecord(own), within(10_000));
+    await ours.node.put(own.name, await makeRecord(own), within(PATIENCE_MS));
     const id = await kubo.generateKey("after-own");
     await kubo.publish("after-own", "/ipfs/bafkqaaa");
     await until(() => {
       expect(pushed).toContain(id);
-    });
+    }, PATIENCE_MS);
     expect(pushed).not.toContain(own.name.text);
   });
 
@@ -90,14 +97,14 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     await using asker = await startEmbedded({ bootstrap: [hasOlder.addr, hasNewer.addr] });
     await until(() => {
       expect(asker.node.status().peers).toBe(2);
-    });
+    }, PATIENCE_MS);
     const sequences = new Set<bigint>();
     // The routing table takes a second peer some milliseconds after the connection.
     await until(async () => {
-      for (const c of await collect(asker.node.get(key.name, within(10_000))))
+      for (const c of await collect(asker.node.get(key.name, within(PATIENCE_MS))))
         sequences.add(decodeRecord(c).sequence);
       expect(sequences).toEqual(new Set([1n, 2n]));
-    });
+    }, PATIENCE_MS);
   });
 
   it("puts and asks for 200 names at once without a false “nobody has it”", async () => {
@@ -108,11 +115,13 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
       }),
     );
     const puts = await Promise.all(
-      keys.map(({ name, record }) => ours.node.put(name, record, within(15_000))),
+      keys.map(({ name, record }) => ours.node.put(name, record, within(PATIENCE_MS))),
     );
     expect(puts.filter((p) => p.confirmedPeers === 0)).toEqual([]);
     await using asker = await startEmbedded({ bootstrap: [kubo.addr] });
-    const answers = await Promise.all(keys.map(({ name }) => collect(asker.node.get(name, within(15_000)))));
+    const answers = await Promise.all(
+      keys.map(({ name }) => collect(asker.node.get(name, within(PATIENCE_MS)))),
+    );
     expect(answers.filter((candidates) => candidates.length === 0)).toEqual([]);
   });
 
@@ -123,12 +132,12 @@ describe.skipIf(!kuboAvailable)("IPNS records between the embedded node and real
     // In the signature: the last bytes of a record are the last bytes of its signed data.
     const at = tampered.length - 1;
     tampered[at] = (tampered[at] ?? 0) ^ 1;
-    expect(await ours.node.put(key.name, tampered, within(10_000))).toEqual({ confirmedPeers: 0 });
+    expect(await ours.node.put(key.name, tampered, within(PATIENCE_MS))).toEqual({ confirmedPeers: 0 });
     expect(await kubo.routingGet(key.name.text)).toBeUndefined();
   });
 });
 
-describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newer one", () => {
+describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newer one", SLOW, () => {
   it("refuses an older record that Kubo pushes, and goes on answering the newer one", async () => {
     await using ours = await startEmbedded();
     const key = createTestName();
@@ -149,11 +158,11 @@ describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newe
     }
     await until(async () => {
       expect(await sequencesIn(ours, key.name)).toEqual([5n]);
-    });
+    }, PATIENCE_MS);
     await using third = await startKubo({ label: "p4-asker", peers: [ours.addr] });
     await until(async () => {
       expect(sequenceOf(await third.routingGet(key.name.text))).toBe(5n);
-    });
+    }, PATIENCE_MS);
     expect(pushed).not.toContain(4n);
   });
 
@@ -174,7 +183,7 @@ describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newe
     await pusher.kill();
     await until(async () => {
       expect(await sequencesIn(ours, key.name)).toEqual([]);
-    });
+    }, PATIENCE_MS);
   });
 
   it("does not put an own record that is older than what the DHT store holds", async () => {
@@ -183,7 +192,7 @@ describe.skipIf(!kuboAvailable)("P4: an older valid record never replaces a newe
     const key = createTestName();
     const [older, newer] = [await makeRecord(key, { sequence: 1n }), await makeRecord(key, { sequence: 2n })];
     await pushTo(ours, kubo, key.name, newer);
-    expect(await ours.node.put(key.name, older, within(10_000))).toEqual({ confirmedPeers: 0 });
+    expect(await ours.node.put(key.name, older, within(PATIENCE_MS))).toEqual({ confirmedPeers: 0 });
     expect((await sequencesIn(ours, key.name))[0]).toBe(2n);
   });
 });
@@ -204,7 +213,7 @@ async function pushTo(ours: TestNode, kubo: Kubo, name: IpnsName, record: Uint8A
 async function sequencesIn(ours: TestNode, name: IpnsName): Promise<bigint[]> {
   const sequences: bigint[] = [];
   try {
-    for await (const bytes of ours.node.get(name, within(10_000)))
+    for await (const bytes of ours.node.get(name, within(PATIENCE_MS)))
       sequences.push(decodeRecord(bytes).sequence);
   } catch (err) {
     if (!isHoldfastError(err) || err.code !== "BACKEND_UNAVAILABLE") throw err;

@@ -45,7 +45,7 @@ test("the record of a name is answered byte for byte, in both ways, and is the o
 });
 
 test.for([
-  [{ ttlNs: 300n * S, lifetimeMs: 10_000 }, 10],
+  [{ ttlNs: 300n * S, lifetimeMs: 100_000 }, 100],
   [{ ttlNs: 10n * 365n * 86_400n * S, lifetimeMs: 3_600_000 }, 3600],
   [{}, 60],
 ] as const)("may be kept as long as its TTL says, never past its end: %o", async ([options, maxAgeS]) => {
@@ -53,7 +53,7 @@ test.for([
   const response = await get(running.node, `/ipns/${running.key.name.text}?format=ipns-record`);
   const seconds = Number(/^public, max-age=(\d+)$/.exec(response.headers.get("cache-control") ?? "")?.[1]);
   expect(seconds).toBeLessThanOrEqual(maxAgeS);
-  expect(seconds).toBeGreaterThanOrEqual(maxAgeS - 5);
+  expect(seconds).toBeGreaterThanOrEqual(maxAgeS - 30);
 });
 
 test("its tag is answered with 304 until there is a newer record; HEAD says the same as GET", async () => {

@@ -37,7 +37,7 @@ async function startNode(
 ): Promise<Node> {
   const dns = await startTestDns();
   const logger = createLogger("silent");
-  const lookup = options.isDnsOff ? undefined : new DnsOverHttps({ url: dns.url, timeoutMs: 5_000 });
+  const lookup = options.isDnsOff ? undefined : new DnsOverHttps({ url: dns.url, timeoutMs: 15_000 });
   const dnslinks = new CachedDnslinks(
     { lookup, clock: systemClock, timers: systemClock, logger },
     { map: new Map() },

@@ -98,9 +98,12 @@ test.each([
   ["no request comes in time", { headersMsMax: 100 }],
 ])("a tunnel is closed when %s", async (_why, listener) => {
   await using node = await startHttp({ server: { listener } });
-  using connection = await rawConnection(node.port);
-  connection.write(connectTo(`127.0.0.1:${node.port}`));
-  expect((await connection.closed).startsWith(ESTABLISHED)).toBe(true);
+  // A machine that stands still meets the limit before there is a tunnel: then another one is tried.
+  await until(async () => {
+    using connection = await rawConnection(node.port);
+    connection.write(connectTo(`127.0.0.1:${node.port}`));
+    expect((await connection.closed).startsWith(ESTABLISHED)).toBe(true);
+  });
 });
 
 test("a tunnel does not outlive the node, used or not", async () => {

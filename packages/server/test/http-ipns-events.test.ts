@@ -243,7 +243,10 @@ describe("Last-Event-ID", () => {
       await node.records.publish(key.name, bytes, { origin: "client" });
     }
     using client = await EventClient.open(streamUrl(node, keys), { "Last-Event-ID": "unknown" });
-    client.response.once("data", () => client.response.pause());
+    const pauseAtFirst = (): void => {
+      if (client.events.length > 0) client.response.off("data", pauseAtFirst).pause();
+    };
+    client.response.on("data", pauseAtFirst);
     await client.hears(1);
     expect(client.lastEventId).toBe("");
     const [first] = keys;
@@ -287,7 +290,13 @@ describe("Last-Event-ID", () => {
     await using node = await startHttp({ recordsParts: { store } });
     isBroken = true;
     const url = streamUrl(node, [createTestName()]);
-    await expect(EventClient.open(url, { "Last-Event-ID": "unknown" })).rejects.toThrow("hang up");
+    // Before its first byte, or after it when the machine is busy.
+    const opened = await EventClient.open(url, { "Last-Event-ID": "unknown" }).catch(
+      (err: Error) => err.message,
+    );
+    const isCut = (): boolean =>
+      typeof opened === "string" ? opened.includes("hang up") : opened.end === "broken";
+    await until(() => expect(isCut()).toBe(true));
   });
 });
 
@@ -316,7 +325,7 @@ describe("R42: the limits of /ipns/events", () => {
     await until(() => expect(node.metrics.push.streams).toBe(1));
     await healthy.hears(Number(sequence));
     expect(healthy.sequences()).toEqual(Array.from({ length: Number(sequence) }, (_, i) => i));
-  });
+  }, 60_000);
 
   it("refuses streams over the limits of a client and of the node, which sockets share, and takes new ones when others leave", async () => {
     await using node = await startHttp({ server: { push: { connectionsPerClientMax: 2 } } });
@@ -370,9 +379,8 @@ it("ends streams cleanly when the node stops, on a connection kept alive, withou
   await until(() => expect(kept.received).toContain("healthy"));
   kept.write(`GET /ipns/events?name=${key.name.text} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await until(() => expect(kept.received).toMatch(/id: /));
-  const startedMs = performance.now();
-  await node.server.close(10_000);
-  expect(performance.now() - startedMs).toBeLessThan(3_000);
+  // Longer than a test has.
+  await node.server.close(60_000);
   await until(() => expect(client.end).toBe("clean"));
   expect(await kept.closed).toMatch(/\r\n0\r\n\r\n$/);
 });

@@ -68,7 +68,9 @@ describe("two nodes that have each other as routers", () => {
   async function startPair() {
     const http = { clock: systemClock, verifySignature };
     const routers: [HttpRouter[], HttpRouter[]] = [[], []];
-    const options = { recordsParts: { clock: systemClock, timers: systemClock } };
+    // Whoever waits for itself waits for longer than a test has.
+    const recordsOptions = { firstAnswerMs: 60_000, budgetMs: 60_000 };
+    const options = { recordsParts: { clock: systemClock, timers: systemClock }, recordsOptions };
     // Each gets its router once the other one's port is known.
     const nodes = await Promise.all(
       routers.map((list) => startHttp({ ...options, routers: [lazily(list)] })),
@@ -85,10 +87,8 @@ describe("two nodes that have each other as routers", () => {
 
   it("do not wait for each other when neither knows a name, and a refusal to go round is not cached", async () => {
     const { a } = await startPair();
-    const startedAtMs = performance.now();
     const miss = await ask(a, createTestName().name.text);
-    expect(miss.status).toBe(404);
-    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
+    expect([miss.status, timingOf(miss)]).toEqual([404, expect.stringMatching(/^lookup;desc="complete"/)]);
 
     const router = new ScriptedRouter();
     router.manual = true;

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { SqliteRecordStore } from "../src/adapters/sqlite/record-store.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 import { createTestName, makeRecord, type RecordFacts, type TestKey } from "./support/records.ts";
 import { startHttp, type TestHttp } from "./support/start-http.ts";
 
@@ -156,7 +156,7 @@ describe("compare and swap", () => {
   });
 
   it("gotcha 14: of two writers who read the same sequence one wins and one is told, 500 times, and no update is lost", async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), "holdfast-cas-"));
+    const dataDir = mkdtempSync(join(MEMORY_FOLDER, "holdfast-cas-"));
     onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     await using store = await SqliteRecordStore.open({ logger: createLogger("silent") }, { dataDir });
     await using node = await startHttp({ recordsParts: { store } });
@@ -176,7 +176,7 @@ describe("compare and swap", () => {
       current = winner ?? -1n;
       expect(store.get(key.name)?.record.sequence).toBe(current);
     }
-  });
+  }, 120_000);
 
   it("of 200 requests at once exactly one wins per sequence, the others learn who did", async () => {
     await using node = await startHttp();

@@ -3,6 +3,8 @@ import { createTestName, makeRecord } from "./support/records.ts";
 import { rawConnection, startHttp } from "./support/start-http.ts";
 import { until } from "./support/until.ts";
 
+/** Longer than a test has: whoever waits for the end of the grace fails. */
+const GRACE_MS = 60_000;
 const HEALTH = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /** A node with a route that answers when the test says so. */
@@ -12,6 +14,7 @@ async function startWithGate() {
     server: {
       routes: [
         (app) => {
+          app.server.keepAliveTimeout = GRACE_MS;
           app.get("/test/wait", async () => {
             await gate.promise;
             return "done";
@@ -31,7 +34,7 @@ it("finishes the requests under way, refuses new ones, closes idle connections",
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
   await until(() => expect(node.metrics.http.requests).toBe(2));
-  const closed = node.server.close(10_000);
+  const closed = node.server.close(GRACE_MS);
   await idle.closed;
   await until(async () => expect(fetch(`${node.url}/health`)).rejects.toThrow(TypeError));
   busy.write(HEALTH);
@@ -50,7 +53,7 @@ it("does not answer from the hot path any more while it drains", async () => {
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
   await until(() => expect(node.metrics.http.requests).toBe(1));
-  const closed = node.server.close(10_000);
+  const closed = node.server.close(GRACE_MS);
   busy.write(`GET /api/v0/routing/get?arg=${key.name.text} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await until(() => expect(node.metrics.http.requests).toBe(2));
   open();
@@ -64,11 +67,9 @@ it("does not wait for the keep-alive time of a connection whose last request is 
   using busy = await rawConnection(node.port);
   busy.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
   await until(() => expect(node.metrics.http.requests).toBe(1));
-  const closed = node.server.close(10_000);
-  const startedMs = performance.now();
+  const closed = node.server.close(GRACE_MS);
   open();
   await closed;
-  expect(performance.now() - startedMs).toBeLessThan(2_000);
   expect(await busy.closed).toMatch(/done$/);
 });
 
@@ -77,8 +78,6 @@ it("closes every connection when the grace is over", async () => {
   using stuck = await rawConnection(node.port);
   stuck.write("GET /test/wait HTTP/1.1\r\nHost: x\r\n\r\n");
   await until(() => expect(node.metrics.http.requests).toBe(1));
-  const startedMs = performance.now();
   await node.server.close(200);
-  expect(performance.now() - startedMs).toBeLessThan(2_000);
   expect(await stuck.closed).toBe("");
 });

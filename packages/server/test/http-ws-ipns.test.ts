@@ -287,7 +287,7 @@ describe("R42: the limits of /ws/ipns", () => {
     await until(() => expect(node.metrics.push.connections).toBe(1));
     const updates = await healthy.hears("update", Number(sequence));
     expect(updates.at(-1)).toMatchObject({ sequence: Number(sequence) - 1 });
-  });
+  }, 60_000);
 
   it("gives up a client that is silent for two heartbeats, and keeps one that answers", async () => {
     await using node = await startHttp({ server: { push: { heartbeatMs: 100 } } });
@@ -344,8 +344,7 @@ it("says goodbye to its clients when the node stops, and the stop does not wait 
   using polite = await TestClient.open(node);
   using deaf = await TestClient.open(node);
   deaf.socket.pause();
-  const startedMs = performance.now();
-  await node.server.close(10_000);
-  expect(performance.now() - startedMs).toBeLessThan(3_000);
+  // Longer than a test has.
+  await node.server.close(60_000);
   await until(() => expect(polite.closedWith).toBe(1001));
 });

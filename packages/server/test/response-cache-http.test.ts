@@ -186,7 +186,7 @@ describe("R16: nothing is answered with another representation", () => {
       });
     }
     expect(keeping.http.metrics.content.responsesFromCache).toBeGreaterThan(300);
-  });
+  }, 60_000);
 
   function seen({ status, headers, body }: Awaited<ReturnType<typeof ask>>) {
     return {

@@ -28,8 +28,10 @@ describe.skipIf(!kuboAvailable)("the routing API of a Kubo that has a neighbour"
   beforeAll(async () => {
     const other = await startKubo({ label: "other" });
     const config = { Gateway: { ExposeRoutingAPI: true } };
-    kubos = { other, ours: await startKubo({ label: "router", peers: [other.addr], config }) };
-  }, 60_000);
+    const ours = await startKubo({ label: "router", peers: [other.addr], config });
+    kubos = { other, ours };
+    await Promise.all([ours.routesTo(other.peerId), other.routesTo(ours.peerId)]);
+  }, 150_000);
   afterAll(async () => {
     await kubos.ours[Symbol.asyncDispose]();
     await kubos.other[Symbol.asyncDispose]();
@@ -48,7 +50,7 @@ describe.skipIf(!kuboAvailable)("the routing API of a Kubo that has a neighbour"
 
   it("tells who has content and where peers are, and takes no announcements", async () => {
     const router = new HttpRouter(parts, { baseUrl: `${kubos.ours.gatewayUrl}/` });
-    const signal = AbortSignal.timeout(10_000);
+    const { signal } = new AbortController();
     const cid = CID.parse(await kubos.other.add(randomBytes(100)));
     await kubos.other.rpc(`routing/provide?arg=${cid.toString()}`);
     await until(async () => {
@@ -63,5 +65,5 @@ describe.skipIf(!kuboAvailable)("the routing API of a Kubo that has a neighbour"
     const nobody = "12D3KooWSzRuSFHgLsKr6jJboAPdP7xMga2YBgBspYuErxswcgvt";
     expect(await router.findPeer(nobody, { signal })).toBeUndefined();
     await router.provide();
-  });
+  }, 60_000);
 });

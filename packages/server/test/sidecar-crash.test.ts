@@ -48,4 +48,4 @@ test("R20, R21: after kill -9 each submitted block is there, pinned and counted,
     instant_pin_cache: stats,
     holdfast: { sidecar: { blobHits: blocks.length, blobMisses: 0 } },
   });
-}, 60_000);
+}, 180_000);

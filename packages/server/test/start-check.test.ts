@@ -112,7 +112,7 @@ describe("R34: the look at the Kubo behind us", () => {
     ]);
   });
 
-  describe.skipIf(!kuboAvailable)("with a real Kubo", { timeout: 60_000 }, () => {
+  describe.skipIf(!kuboAvailable)("with a real Kubo", { timeout: 120_000 }, () => {
     test("a StorageMax below the repo is found though GC is off for now, and the open origin with it", async () => {
       await using kubo = await startKubo({
         label: "check",
@@ -121,8 +121,11 @@ describe("R34: the look at the Kubo behind us", () => {
           API: { HTTPHeaders: { "Access-Control-Allow-Origin": ["*"] } },
         },
       });
-      const { check, found } = startCheck(kubo.apiUrl);
-      await until(() => expect(found).toHaveLength(2));
+      const { clock, check, found } = startCheck(kubo.apiUrl);
+      await until(async () => {
+        await clock.advance(10_000);
+        expect(found).toHaveLength(2);
+      }, 60_000);
       expect(
         check
           .warnings()

@@ -15,6 +15,7 @@ import { SqliteRecordStore, type SqliteRecordStoreOptions } from "../src/adapter
 import { spawnThread } from "../src/adapters/threads/spawn-thread.ts";
 import { HISTORY_RECORDS_MAX } from "../src/records/record-store.ts";
 import { recordStoreContract } from "./contracts/record-store.contract.ts";
+import { MEMORY_FOLDER } from "./support/memory-folder.ts";
 import { createTestName, makeValidatedRecord } from "./support/records.ts";
 import { until } from "./support/until.ts";
 
@@ -22,7 +23,7 @@ const CLIENT = { origin: "client", receivedAtMs: 1000 } as const;
 const logger = pino({ level: "silent" });
 
 recordStoreContract("sqlite", async () => {
-  const dataDir = makeDataDir();
+  const dataDir = makeDataDir(MEMORY_FOLDER);
   const store = await SqliteRecordStore.open({ logger }, { dataDir });
   return {
     store,
@@ -34,7 +35,7 @@ recordStoreContract("sqlite", async () => {
   };
 });
 
-describe("durability", () => {
+describe("durability", { timeout: 60_000 }, () => {
   test("every acknowledged record is there after kill -9 under load", async () => {
     const dataDir = makeDataDir();
     const child = startWriterProcess(dataDir);
@@ -114,7 +115,7 @@ describe("durability", () => {
   });
 });
 
-test("superseded records beyond the history are deleted from the file", async () => {
+test("superseded records beyond the history are deleted from the file", { timeout: 60_000 }, async () => {
   const store = await openStore();
   const key = createTestName();
   for (let sequence = 1n; sequence <= 25n; sequence++) {
@@ -125,7 +126,7 @@ test("superseded records beyond the history are deleted from the file", async ()
   expect(row).toEqual({ kept: HISTORY_RECORDS_MAX - 1, oldest: 24 - (HISTORY_RECORDS_MAX - 1) });
 });
 
-describe("threads", () => {
+describe("threads", { timeout: 60_000 }, () => {
   test("R39: while a commit is stuck, the event loop turns and reads answer", async () => {
     const store = await openStore();
     const [known, incoming] = (await makeRecords(2)) as [ValidatedRecord, ValidatedRecord];
@@ -234,7 +235,7 @@ describe("threads", () => {
   });
 });
 
-describe("a disk that refuses", () => {
+describe("a disk that refuses", { timeout: 60_000 }, () => {
   test("every put of the failed commit gets STORE_FAILED, acknowledged ones stay, and the store recovers", async () => {
     const dataDir = makeDataDir();
     const store = await openStore({ dataDir, databasePagesMax: 100 });
@@ -297,7 +298,7 @@ describe("a disk that refuses", () => {
   });
 });
 
-describe("opening", () => {
+describe("opening", { timeout: 60_000 }, () => {
   test("a second store on the data directory is refused, in this process and in another", async () => {
     const dataDir = makeDataDir();
     const store = await openStore({ dataDir });
@@ -368,8 +369,8 @@ describe("opening", () => {
   });
 });
 
-function makeDataDir(): string {
-  const dataDir = mkdtempSync(join(tmpdir(), "holdfast-store-"));
+function makeDataDir(folder = tmpdir()): string {
+  const dataDir = mkdtempSync(join(folder, "holdfast-store-"));
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   return dataDir;
 }
@@ -388,7 +389,7 @@ function makeRecords(count: number): Promise<ValidatedRecord[]> {
 }
 
 function openDatabase(path: string): DatabaseSync {
-  return new DatabaseSync(path);
+  return new DatabaseSync(path, { timeout: 5_000 });
 }
 
 /** Keeps every other connection from committing until the returned function is called. */

@@ -63,7 +63,7 @@ function dagOf(seed: number) {
 
 test(
   "R32: holdfast gc reports first, and deletes only what no pin, record or recent write needs",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "holdfast-gc-"));
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }));
@@ -118,4 +118,4 @@ test(
 test("holdfast gc says so when there is no node", async () => {
   const { exitCode } = await gc("--admin", "http://127.0.0.1:1");
   expect(exitCode).toBe(2);
-});
+}, 60_000);

@@ -62,7 +62,7 @@ test("after a crash the files are counted behind, while blocks are put and delet
   ]);
   const expected = await countedBytes(store);
   await until(() => expect(store.heldBytes).toBe(expected));
-});
+}, 60_000);
 
 test("a vault that crashes each time is counted each time, and never drifts", async () => {
   const directory = await temporaryFolder();
@@ -73,7 +73,7 @@ test("a vault that crashes each time is counted each time, and never drifts", as
     const expected = await countedBytes(store);
     await until(() => expect(store.heldBytes).toBe(expected));
   }
-});
+}, 60_000);
 
 test("kill -9 while blocks are put and deleted leaves a number that is true again after the next start", async () => {
   const directory = await temporaryFolder();
@@ -90,7 +90,7 @@ test("kill -9 while blocks are put and deleted leaves a number that is true agai
   const expected = await countedBytes(store);
   expect(expected).toBeGreaterThan(0);
   await until(() => expect(store.heldBytes).toBe(expected));
-});
+}, 60_000);
 
 test("a corrupt copy that is set aside is held no more", async () => {
   const directory = await temporaryFolder();

@@ -50,7 +50,7 @@ interface VaultFacts {
 describe.skipIf(!kuboAvailable)("in front of a real Kubo", () => {
   test(
     "R20: the vault empties itself into Kubo: what is pinned there leaves, what nobody pinned stays, all of it is read",
-    { timeout: 90_000 },
+    { timeout: 240_000 },
     async () => {
       await using kubo = await startKubo({ label: "staging" });
       const node = await startInFront(kubo.apiUrl);

@@ -11,7 +11,7 @@ import { sweptDag } from "./support/swept-dag.ts";
 
 test.for([40, 90])(
   "R20: after kill -9 in the middle of a sweep all that is not confirmed is here, and the rest goes the next time (after %i uploads)",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (uploads) => {
     const dataDir = await mkdtemp(join(tmpdir(), "holdfast-sweep-crash-"));
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }));

@@ -150,7 +150,7 @@ const shapes = fc.array(
 
 test.for([true, false])(
   "R20, R33: whatever is uploaded, confirmed, unpinned and swept at the same time, all that is pinned or accepted is read (staging: %s)",
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async (isStaging) => {
     await fc.assert(
       fc.asyncProperty(shapes, steps, async (drawn, script) => {

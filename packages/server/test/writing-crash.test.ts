@@ -42,4 +42,4 @@ test("after kill -9 everything that was answered with 200 is there, with its pin
   expect(store.pins.get(root.cid)).toMatchObject({ recursive: true, claim: { source: "dag-import" } });
   expect(store.pins.get(cidOf(raw))).toMatchObject({ claim: { source: "dag-put" } });
   expect(store.pins.get(parseCid(fileCid))).toMatchObject({ claim: { source: "add", name: "file" } });
-}, 60_000);
+}, 180_000);

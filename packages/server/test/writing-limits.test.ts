@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { WriteLimits } from "../src/http/routes/add-parts.ts";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
+import { bytesInUse } from "./support/bytes-in-use.ts";
 import { carOf } from "./support/cars.ts";
 import { messageOf, partsOf, rpc } from "./support/rpc.ts";
 import { openSocket, startContent, type TestContent } from "./support/start-content.ts";
@@ -80,16 +81,17 @@ describe("R22, R23: the size of a body", () => {
     expect((await rpc(node, command, partsOf(partOf(half), partOf(half + 1)))).status).toBe(413);
   });
 
-  test.for(WRITES)("%s: a body that says it is too large is answered 413 within 1 s", async (command) => {
-    await using node = await startContent({ addLimits: { contentBytesMax } });
-    const socket = await openSocket(node.http.port);
-    const startMs = performance.now();
-    socket.write(`POST /api/v0/${command} HTTP/1.1\r\n${HEAD}Content-Length: 99999999999\r\n\r\n`);
-    const [answer] = (await once(socket, "data")) as [Buffer];
-    expect(answer.toString("latin1")).toMatch(/^HTTP\/1\.1 413 /);
-    expect(performance.now() - startMs).toBeLessThan(1000);
-    await once(socket, "close");
-  });
+  test.for(WRITES)(
+    "%s: a body that says it is too large is answered 413 before any of it is sent",
+    async (command) => {
+      await using node = await startContent({ addLimits: { contentBytesMax } });
+      const socket = await openSocket(node.http.port);
+      socket.write(`POST /api/v0/${command} HTTP/1.1\r\n${HEAD}Content-Length: 99999999999\r\n\r\n`);
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      expect(answer.toString("latin1")).toMatch(/^HTTP\/1\.1 413 /);
+      await once(socket, "close");
+    },
+  );
 
   test.for(WRITES)("%s: a client that keeps sending over the limit still gets its 413", async (command) => {
     await using node = await startContent({ addLimits: { contentBytesMax } });
@@ -156,11 +158,10 @@ describe("uploads at once", () => {
     async (command) => {
       await using node = await startContent({ addLimits: LIMITS });
       const slow = begin(node, command);
+      await until(() => expect(node.http.metrics.http.requests).toBe(1));
       for (const other of WRITES) {
-        await until(async () => {
-          const answer = await rpc(node, other, bodyOf(other, 10));
-          expect([answer.status, Number(answer.headers.get("retry-after")) > 0]).toEqual([503, true]);
-        });
+        const answer = await rpc(node, other, bodyOf(other, 10));
+        expect([answer.status, Number(answer.headers.get("retry-after")) > 0]).toEqual([503, true]);
       }
       slow.destroy();
       await until(async () => expect((await rpc(node, command, bodyOf(command, 10))).status).toBe(200));
@@ -173,6 +174,7 @@ describe("uploads at once", () => {
       await using node = await startContent({ addLimits: { ...LIMITS, stallMsMax: 150 } });
       const left = begin(node, `${command}${query(command)}pin=true`);
       left.write(bytesOf(100_000));
+      await until(() => expect(node.http.metrics.http.requests).toBe(1));
       left.destroy();
       await until(async () => expect((await rpc(node, "add?pin=false", partsOf("x"))).status).toBe(200));
       const stalling = begin(node, command);
@@ -216,11 +218,10 @@ describe("garbage", () => {
       expect((await rpc(node, "dag/import", partsOf(car))).status).toBe(200);
     };
     await post();
-    globalThis.gc?.();
-    const before = process.memoryUsage().rss;
+    const beforeBytes = bytesInUse();
     for (let round = 0; round < 8; round++) await post();
-    // 256 MiB went through, and the client that holds them is in this process too.
-    expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB);
+    // 256 MiB went through.
+    await until(() => expect(bytesInUse() - beforeBytes).toBeLessThan(32 * MIB));
     expect((await readdir(node.vaultDirectory)).length).toBeGreaterThan(0);
-  }, 60_000);
+  }, 180_000);
 });

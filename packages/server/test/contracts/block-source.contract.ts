@@ -14,16 +14,16 @@ export interface SourceUnderTest extends AsyncDisposable {
 
 /** What every `BlockSource` does. One network serves the whole suite; each case has blocks of its own. */
 export function blockSourceContract(label: string, create: () => Promise<SourceUnderTest>): void {
-  describe(`BlockSource contract: ${label}`, () => {
+  describe(`BlockSource contract: ${label}`, { timeout: 90_000 }, () => {
     let subject: SourceUnderTest;
     beforeAll(async () => {
       subject = await create();
-    }, 60_000);
+    }, 120_000);
     afterAll(async () => {
       await subject[Symbol.asyncDispose]();
     });
 
-    function retrieve(cid: CID, root?: CID, signal = AbortSignal.timeout(10_000)): Promise<Uint8Array> {
+    function retrieve(cid: CID, root?: CID, signal = AbortSignal.timeout(60_000)): Promise<Uint8Array> {
       return subject.source.retrieve(cid, { signal, ...(root === undefined ? {} : { root }) });
     }
 
@@ -64,7 +64,7 @@ export function blockSourceContract(label: string, create: () => Promise<SourceU
     it("fails with CONTENT_NOT_FOUND, before its time is up, when nobody has the block", async () => {
       const startedAtMs = performance.now();
       await expect(retrieve(unknownCid())).rejects.toMatchObject({ code: "CONTENT_NOT_FOUND" });
-      expect(performance.now() - startedAtMs).toBeLessThan(8_000);
+      expect(performance.now() - startedAtMs).toBeLessThan(30_000);
     });
 
     it("fails with the signal's reason when it aborts", async () => {

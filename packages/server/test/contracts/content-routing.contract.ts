@@ -25,13 +25,16 @@ export interface RoutingUnderTest extends AsyncDisposable {
 /** Valid, and of nobody on a test network. */
 const UNKNOWN_PEER = "12D3KooWSzRuSFHgLsKr6jJboAPdP7xMga2YBgBspYuErxswcgvt";
 
+/** For calls of which an answer is expected. */
+const PATIENCE_MS = 60_000;
+
 /** What every `ContentRouting` does. One network serves the whole suite. */
 export function contentRoutingContract(label: string, create: () => Promise<RoutingUnderTest>): void {
-  describe(`ContentRouting contract: ${label}`, () => {
+  describe(`ContentRouting contract: ${label}`, { timeout: 90_000 }, () => {
     let subject: RoutingUnderTest;
     beforeAll(async () => {
       subject = await create();
-    }, 60_000);
+    }, 120_000);
     afterAll(async () => {
       await subject[Symbol.asyncDispose]();
     });
@@ -39,7 +42,7 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
     async function providers(
       cid: CID,
       limit = 20,
-      signal = AbortSignal.timeout(10_000),
+      signal = AbortSignal.timeout(PATIENCE_MS),
     ): Promise<RoutedPeer[]> {
       const found: RoutedPeer[] = [];
       for await (const peer of subject.routing.findProviders(cid, { limit, signal })) found.push(peer);
@@ -48,10 +51,11 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
 
     it("finds a provider once, with addresses that do not repeat its id", async () => {
       const cid = await subject.other.provide(randomBytes(1_000));
-      await until(async () => {
-        expect((await providers(cid)).map((p) => p.id)).toEqual([subject.other.peerId]);
-      });
-      const [found] = await providers(cid);
+      const [found] = await until(async () => {
+        const all = await providers(cid);
+        expect(all.map((p) => p.id)).toEqual([subject.other.peerId]);
+        return all;
+      }, PATIENCE_MS);
       expect(found?.addrs.length).toBeGreaterThan(0);
       for (const addr of found?.addrs ?? []) expect(addr).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+(\/ws)?$/);
     });
@@ -64,10 +68,10 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
       const bytes = randomBytes(1_000);
       const cid = await subject.other.provide(bytes);
       await subject.hold?.(bytes);
-      await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
+      await subject.routing.provide(cid, { signal: AbortSignal.timeout(PATIENCE_MS) });
       await until(async () => {
         expect(await providers(cid)).toHaveLength(2);
-      });
+      }, PATIENCE_MS);
       expect(await providers(cid, 1)).toHaveLength(1);
     });
 
@@ -79,15 +83,15 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
       const bytes = randomBytes(1_000);
       const cid = rawCidOf(bytes);
       await subject.hold?.(bytes);
-      await subject.routing.provide(cid, { signal: AbortSignal.timeout(10_000) });
+      await subject.routing.provide(cid, { signal: AbortSignal.timeout(PATIENCE_MS) });
       await until(async () => {
         expect(await subject.other.findProviders(cid)).toContain(subject.selfId);
-      });
+      }, PATIENCE_MS);
     });
 
     it("finds the addresses of a peer", async () => {
       const found = await subject.routing.findPeer(subject.other.peerId, {
-        signal: AbortSignal.timeout(10_000),
+        signal: AbortSignal.timeout(PATIENCE_MS),
       });
       expect(found?.id).toBe(subject.other.peerId);
       expect(found?.addrs.length).toBeGreaterThan(0);
@@ -95,7 +99,7 @@ export function contentRoutingContract(label: string, create: () => Promise<Rout
 
     it("says undefined for a peer that nobody knows", async () => {
       expect(
-        await subject.routing.findPeer(UNKNOWN_PEER, { signal: AbortSignal.timeout(10_000) }),
+        await subject.routing.findPeer(UNKNOWN_PEER, { signal: AbortSignal.timeout(PATIENCE_MS) }),
       ).toBeUndefined();
     });
   });

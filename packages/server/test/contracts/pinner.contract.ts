@@ -31,11 +31,11 @@ export function pinnerContract(
     isShared,
   }: { /** Others can pin in the same repository: there is a `pinByOther`. */ readonly isShared: boolean },
 ): void {
-  describe(`Pinner contract: ${label}`, () => {
+  describe(`Pinner contract: ${label}`, { timeout: 90_000 }, () => {
     let subject: PinnerUnderTest;
     beforeAll(async () => {
       subject = await create();
-    }, 60_000);
+    }, 120_000);
     afterAll(async () => {
       await subject[Symbol.asyncDispose]();
     });
@@ -52,7 +52,7 @@ export function pinnerContract(
     async function pin(root: CID, recursive = true, onProgress?: (progress: PinProgress) => void) {
       await subject.wish(root, recursive);
       const onAbsent = (): void => void absent.push(root.toString());
-      const options = { recursive, signal: AbortSignal.timeout(20_000), onAbsent };
+      const options = { recursive, signal: AbortSignal.timeout(60_000), onAbsent };
       return subject.pinner.pin(root, onProgress === undefined ? options : { ...options, onProgress });
     }
 

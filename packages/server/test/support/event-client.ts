@@ -20,6 +20,7 @@ export class EventClient implements Disposable {
   retryMs: number | undefined;
   /** Whether the body came to its end, as opposed to the connection having broken. */
   end: "clean" | "broken" | undefined;
+  #hasCaughtUp = false;
   #text = "";
 
   private constructor(response: IncomingMessage) {
@@ -53,9 +54,9 @@ export class EventClient implements Disposable {
     return this.events;
   }
 
-  /** Has got everything it missed: the id from which it would go on has been told. */
+  /** Has got everything it missed: the id from which it would go on has been told, behind all events and alone. */
   async hasCaughtUp(): Promise<void> {
-    await until(() => expect(this.lastEventId).not.toBe(""));
+    await until(() => expect(this.#hasCaughtUp).toBe(true));
   }
 
   [Symbol.dispose](): void {
@@ -72,7 +73,10 @@ export class EventClient implements Disposable {
       else if (field === "retry") this.retryMs = Number(value);
       else if (field === "data") data = (data ?? "") + value;
     }
-    if (data === undefined) return;
+    if (data === undefined) {
+      this.#hasCaughtUp ||= id !== undefined;
+      return;
+    }
     const event = JSON.parse(data) as HeardEvent;
     this.events.push(id === undefined ? event : { ...event, id });
   }

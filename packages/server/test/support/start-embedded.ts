@@ -1,10 +1,12 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { EmbeddedNode, type EmbeddedNodeOptions } from "../../src/adapters/embedded/embedded-node.ts";
-import { systemClock } from "../../src/telemetry/clock.ts";
+import { type Clock, systemClock, type Timers } from "../../src/telemetry/clock.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { rawCidOf } from "./raw-cid.ts";
 
 export interface TestNode extends AsyncDisposable {
   readonly node: EmbeddedNode;
@@ -16,19 +18,24 @@ export interface TestNode extends AsyncDisposable {
 }
 
 export interface StartEmbeddedOptions extends Partial<EmbeddedNodeOptions> {
-  /** Waits until it runs and, if peers are configured, until one is connected. Default: true. */
+  /** Waits until it runs and, if peers are configured, until its DHT asks one of them. Default: true. */
   readonly ready?: boolean;
+  /** Default: the system's. */
+  readonly clock?: Clock & Timers;
 }
+
+/** Less than the time a hook has, and far more than a start takes. */
+const START_TIMEOUT_MS = 50_000;
 
 /** An embedded node on a loopback LAN. Disposing it stops the node and removes its folder, unless the folder was given. */
 export async function startEmbedded(options: StartEmbeddedOptions = {}): Promise<TestNode> {
-  const { ready = true, ...given } = options;
+  const { ready = true, clock = systemClock, ...given } = options;
   const dataDir = given.dataDir ?? (await mkdtemp(join(tmpdir(), "holdfast-embedded-")));
   const metrics = new Metrics();
   const level = process.env["TEST_LOG_LEVEL"] ?? "silent";
   const node = new EmbeddedNode(
     { network: "lan", swarmListen: ["/ip4/127.0.0.1/tcp/0"], bootstrap: [], ...given, dataDir },
-    { logger: pino({ level }), metrics, clock: systemClock },
+    { logger: pino({ level }), metrics, clock },
   );
   node.start();
   const started: TestNode = {
@@ -51,8 +58,8 @@ export async function startEmbedded(options: StartEmbeddedOptions = {}): Promise
     },
   };
   try {
-    if (ready) await node.whenRunning({ signal: AbortSignal.timeout(20_000) });
-    if (ready && (given.bootstrap ?? []).length > 0) await connected(node);
+    if (ready) await node.whenRunning({ signal: AbortSignal.timeout(START_TIMEOUT_MS) });
+    if (ready && (given.bootstrap ?? []).length > 0) await introduced(node);
   } catch (err) {
     await started[Symbol.asyncDispose]();
     throw err;
@@ -60,12 +67,22 @@ export async function startEmbedded(options: StartEmbeddedOptions = {}): Promise
   return started;
 }
 
-async function connected(node: EmbeddedNode): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (node.status().peers === 0) {
+async function introduced(node: EmbeddedNode): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (node.status().peers === 0 || !(await isReachable(node))) {
     if (Date.now() > deadline) throw new Error("no configured peer could be connected");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** A query waits for a peer to ask, but only so long as an introduction takes on a machine that is not busy. */
+async function isReachable(node: EmbeddedNode): Promise<boolean> {
+  const options = { limit: 1, ...within(START_TIMEOUT_MS) };
+  const asking = collect(node.findProviders(rawCidOf(randomBytes(32)), options));
+  return asking.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A signal for calls in tests. */
