@@ -9,6 +9,7 @@ import { AnnouncedNames } from "./announce/announced-names.ts";
 import { AnnouncementReader } from "./announce/announcement-reader.ts";
 import { Announcements } from "./announce/announcements.ts";
 import type { AnnounceStatus } from "./announce/announce-status.ts";
+import { AnnouncementNews } from "./announce/announcement-news.ts";
 import { Announcer } from "./announce/announcer.ts";
 import { AuthorPolicy, type AuthorRules, dayOf } from "./announce/author-policy.ts";
 import { PinWalk } from "./announce/pin-walk.ts";
@@ -58,6 +59,9 @@ export async function createAnnounce(
   );
   const outgoing =
     signer === undefined ? undefined : createOutgoing(config, { ...needs, logger, relays, signer }, stack);
+  const { nostrAnnounce } = config;
+  const scopeOf = { off: "none", on: "own", all: "all" } as const;
+  await needs.log.saveNewsScope(outgoing === undefined ? "none" : scopeOf[nostrAnnounce]);
   // Ends first: what is on its way to a relay that does not answer would keep the announcer waiting.
   stack.use(relays);
   const { announcements } = incoming;
@@ -75,16 +79,17 @@ export async function createAnnounce(
       pubkey: signer?.pubkey,
       authors: { listed: rules.listed.size, isOpen: rules.isOpen, denied: rules.denied.size },
       totals: log.totals(),
-      outgoing: outgoing?.status(),
+      outgoing: outgoing?.announcer.status(),
       relays: relays
         .status()
         .map((relay) => ({ ...relay, readFromS: isReading ? reader.sinceS(relay.url) : undefined })),
     }),
     start() {
-      relays.start(isReading ? reader : undefined, () => outgoing?.resume());
+      relays.start(isReading ? reader : undefined, () => outgoing?.announcer.resume());
+      outgoing?.news.take();
       startForgetting();
     },
-    reannounce: async () => (await outgoing?.reannounce()) ?? false,
+    reannounce: async () => (await outgoing?.announcer.reannounce()) ?? false,
   };
 }
 
@@ -169,7 +174,7 @@ function createOutgoing(
   config: Config,
   needs: AnnounceNeeds & { readonly relays: RelayPool; readonly signer: EventSigner },
   stack: AsyncDisposableStack,
-): Announcer | undefined {
+): { readonly announcer: Announcer; readonly news: AnnouncementNews } | undefined {
   const { nostrAnnounce: announces, nostrKinds, nodeName, nostrConfirmations } = config;
   const [kind] = nostrKinds;
   if (announces === "off" || kind === undefined) return undefined;
@@ -186,21 +191,11 @@ function createOutgoing(
       { ...ANNOUNCER_POLICY, kind, source: nodeName, confirmationsMin },
     ),
   );
-  const onFailed = (err: unknown): void => {
-    logger.error({ err }, "something new could not be queued to be announced");
-  };
-  // The loop guard: what came by an announcement is announced already.
-  const takesAll = announces === "all";
-  const endPins = pins.onPinned(({ root, claim }) => {
-    if (takesAll || claim.source !== "nostr") announcer.announceCids([root]).catch(onFailed);
-  });
-  const endRecords = records.onStored(({ name, current }) => {
-    if (current.origin === "client" || (takesAll && current.origin === "peer-push"))
-      announcer.announceName(name).catch(onFailed);
-  });
+  const news = stack.use(new AnnouncementNews({ outbox, announcer, timers: systemClock, logger }));
+  const take = (): void => news.take();
+  const ends = [pins.onPinned(take), records.onStored(take)];
   stack.defer(() => {
-    endPins();
-    endRecords();
+    for (const end of ends) end();
   });
-  return announcer;
+  return { announcer, news };
 }

@@ -25,13 +25,13 @@ const rootOf = (text: string) => blockOf(text).cid;
 const cidOf = (text: string): string => rootOf(text).toString();
 
 /** The part of a node that `start-announce.ts` builds, as the configuration says; only the backend that pins is scripted. */
-async function startPart(env: Readonly<Record<string, string>>, routers: readonly RecordRouter[] = []) {
-  const dataDir = await mkdtemp(join(MEMORY_FOLDER, "holdfast-announce-node-"));
+async function startPart(
+  env: Readonly<Record<string, string>>,
+  { routers = [], ...options }: { routers?: readonly RecordRouter[]; dataDir?: string } = {},
+) {
+  const dataDir = options.dataDir ?? (await temporaryFolder());
   const stack = new AsyncDisposableStack();
-  onTestFinished(async () => {
-    await stack.disposeAsync();
-    await rm(dataDir, { recursive: true, force: true });
-  });
+  onTestFinished(() => stack.disposeAsync());
   const config = readConfig({ HOLDFAST_NETWORK: "lan", HOLDFAST_DATA_DIR: dataDir, ...env });
   const logger = createLogger("silent");
   const metrics = new Metrics();
@@ -61,6 +61,12 @@ async function startPart(env: Readonly<Record<string, string>>, routers: readonl
       },
     ]);
   return { announce, log: store.announcements, pins, records, submit, write, metrics, dataDir };
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(MEMORY_FOLDER, "holdfast-announce-node-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 async function subjectsAt(relay: TestRelay): Promise<Set<string>> {
@@ -108,6 +114,42 @@ test.each([
   await until(() => expect(announce.status().outgoing?.waiting ?? 0).toBe(0));
 });
 
+test("R30: what was pinned and stored in the moment before a crash is announced at the next start", async () => {
+  await using relay = await startRelay();
+  const dataDir = await temporaryFolder();
+  const key = createTestName();
+  // What a process does before it is killed: the transactions are here, nobody was told of them.
+  const logger = createLogger("silent");
+  const store = await SqliteRecordStore.open({ logger }, { dataDir });
+  await store.announcements.saveNewsScope("own");
+  const shared = {
+    clock: systemClock,
+    timers: systemClock,
+    random: Math.random,
+    logger,
+    metrics: new Metrics(),
+  };
+  const pins = new Pins({ ...shared, store: store.pins, pinner: new ScriptedPinner() }, PINS_OPTIONS);
+  pins.start();
+  const claims = { pinned: "add", announced: "nostr", released: "add" } as const;
+  for (const [text, source] of Object.entries(claims)) {
+    const claim = { source, holder: "", name: undefined, createdAtMs: 1 };
+    await pins.add([{ root: rootOf(text), recursive: true, claim, isStored: true }]);
+    await until(async () => expect(await pins.isPinned(rootOf(text))).toBe(true));
+  }
+  await pins.release(rootOf("released"), { source: "add", holder: "" });
+  const { records } = createRecords([], { parts: { store, clock: systemClock } });
+  await records.publish(key.name, await makeRecord(key), { origin: "client" });
+  for (const part of [pins, store]) await part[Symbol.asyncDispose]();
+
+  const env = { HOLDFAST_NOSTR_RELAYS: relay.url, HOLDFAST_NOSTR_ANNOUNCE: "on" };
+  const { announce, log } = await startPart(env, { dataDir });
+  const expected = new Set(["ipfs-pin", `ipfs-pin:${cidOf("pinned")}`, `ipfs-ipns:${key.name.text}`]);
+  await until(async () => expect(await subjectsAt(relay)).toEqual(expected));
+  await until(() => expect(announce.status().outgoing?.waiting).toBe(0));
+  expect(log.news(10)).toEqual([]);
+});
+
 test("what was pinned for an author counts against the bytes of the day, of a listed one it does not", async () => {
   const { pins, submit } = await startPart({
     HOLDFAST_NOSTR_AUTHORS: `open,${AUTHOR.pubkey}`,
@@ -128,7 +170,10 @@ test("a name that is announced without a record is looked up", async () => {
   const key = createTestName();
   const router = new ScriptedRouter();
   router.records.set(key.name.text, [await makeRecord(key)]);
-  const { records, submit } = await startPart({ HOLDFAST_NOSTR_AUTHORS: AUTHOR.pubkey }, [router]);
+  const { records, submit } = await startPart(
+    { HOLDFAST_NOSTR_AUTHORS: AUTHOR.pubkey },
+    { routers: [router] },
+  );
   await submit([], { tags: [["ipns", key.name.text]] });
   await until(() => expect(records.held(key.name)?.record.sequence).toBe(1n));
 });

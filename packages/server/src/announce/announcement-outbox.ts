@@ -1,3 +1,6 @@
+import type { IpnsName } from "@holdfast/core";
+import type { CID } from "multiformats/cid";
+
 /** `cid`, `name`: one event each. `page`: of a walk over all pins. `legacy`: the cumulative event of the reference system. */
 export type SubjectKind = "cid" | "name" | "page" | "legacy";
 
@@ -32,6 +35,20 @@ export interface OutgoingProgress {
   readonly attempts: number;
   /** Undefined: nothing is left to do. */
   readonly nextAttemptAtMs: number | undefined;
+}
+
+/**
+ * What is noted to be announced when it is pinned or stored here. `own`: all but what announcements of others brought; `all`: that,
+ * too; `none`: nothing.
+ */
+export type NewsScope = "none" | "own" | "all";
+
+/** One thing that is new here and not yet queued. */
+export interface NewsItem {
+  /** Grows. */
+  readonly id: number;
+  /** Undefined when it is pinned no longer: there is nothing to say. */
+  readonly news: { readonly root: CID } | { readonly name: IpnsName } | undefined;
 }
 
 /** How far the walk over all pins is. */
@@ -72,6 +89,13 @@ export interface AnnouncementOutbox {
   list(kind: "name", after: string, limit: number): readonly Subject[];
   /** Forgets CIDs that were done before this instant, except the newest ones. */
   forgetOutgoing(doneBeforeMs: number, keep: number): Promise<void>;
+
+  /** From now on. What was noted before stays. */
+  saveNewsScope(scope: NewsScope): Promise<void>;
+  /** What was noted first. The store notes it in the transaction that makes it true, so that no crash comes between. */
+  news(limit: number): readonly NewsItem[];
+  /** Forgets what was noted up to this one. */
+  forgetNews(throughId: number): Promise<void>;
 
   walk(): Walk | undefined;
   /** Undefined: there is none. */

@@ -9,6 +9,7 @@ import { ANNOUNCEMENTS } from "./migrations/0007-announcements.ts";
 import { PIN_REQUESTS } from "./migrations/0008-pin-requests.ts";
 import { WEBHOOKS } from "./migrations/0009-webhooks.ts";
 import { FOLLOWED_NAMES } from "./migrations/0010-followed-names.ts";
+import { ANNOUNCEMENT_NEWS } from "./migrations/0011-announcement-news.ts";
 import { OpenError } from "./open-error.ts";
 
 /** Forward only: entry n takes a database from `user_version` n to n + 1. Entries are never edited once released. */
@@ -23,6 +24,7 @@ const MIGRATIONS: readonly string[] = [
   PIN_REQUESTS,
   WEBHOOKS,
   FOLLOWED_NAMES,
+  ANNOUNCEMENT_NEWS,
 ];
 
 /** @throws OpenError `newer-schema` when a later version of Holdfast wrote the database. */

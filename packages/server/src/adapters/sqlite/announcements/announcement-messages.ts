@@ -1,4 +1,4 @@
-import type { OutgoingProgress, Subject, Walk } from "../../../announce/announcement-outbox.ts";
+import type { NewsScope, OutgoingProgress, Subject, Walk } from "../../../announce/announcement-outbox.ts";
 
 /** What the store thread does for announcements, each as one step of a transaction. */
 export type AnnouncementStep =
@@ -39,6 +39,8 @@ export type AnnouncementStep =
     }
   | { readonly step: "settle-outgoing"; readonly progress: OutgoingProgress }
   | { readonly step: "forget-outgoing"; readonly doneBeforeMs: number; readonly keep: number }
+  | { readonly step: "save-news-scope"; readonly scope: NewsScope }
+  | { readonly step: "forget-news"; readonly throughId: number }
   | { readonly step: "save-walk"; readonly walk: Walk | undefined };
 
 /** All of its steps happen, or none. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { OutgoingProgress, Subject, Walk } from "../../../announce/announcement-outbox.ts";
+import type { NewsScope, OutgoingProgress, Subject, Walk } from "../../../announce/announcement-outbox.ts";
 import type { AnnouncementJob, AnnouncementStep } from "./announcement-messages.ts";
 
 /** What changes the tables of announcements. Runs inside the caller's transaction. */
@@ -15,6 +15,9 @@ export class AnnouncementWriter {
   readonly #saveEvent: StatementSync;
   readonly #settleOutgoing: StatementSync;
   readonly #forgetOutgoing: StatementSync;
+  readonly #dropScope: StatementSync;
+  readonly #saveScope: StatementSync;
+  readonly #forgetNews: StatementSync;
   readonly #endWalk: StatementSync;
   readonly #saveWalk: StatementSync;
 
@@ -54,6 +57,9 @@ export class AnnouncementWriter {
        WHERE kind = 'cid' AND next_attempt_at_ms IS NULL AND queued_at_ms < ?1 AND turn <= (
          SELECT turn FROM outgoing_announcements WHERE kind = 'cid' ORDER BY turn DESC LIMIT 1 OFFSET ?2)`,
     );
+    this.#dropScope = db.prepare("DELETE FROM announcement_scope");
+    this.#saveScope = db.prepare("INSERT INTO announcement_scope VALUES (?)");
+    this.#forgetNews = db.prepare("DELETE FROM announcement_news WHERE id <= ?");
     this.#endWalk = db.prepare("DELETE FROM announcement_walk");
     this.#saveWalk = db.prepare("INSERT INTO announcement_walk VALUES (?, ?, ?, ?)");
   }
@@ -92,6 +98,12 @@ export class AnnouncementWriter {
       case "forget-outgoing":
         this.#forgetOutgoing.run(step.doneBeforeMs, step.keep);
         return;
+      case "save-news-scope":
+        this.#replaceScope(step.scope);
+        return;
+      case "forget-news":
+        this.#forgetNews.run(step.throughId);
+        return;
       case "save-walk":
         this.#replaceWalk(step.walk);
         return;
@@ -109,6 +121,11 @@ export class AnnouncementWriter {
     const { d, turn, settledRelays, confirmations, attempts, nextAttemptAtMs } = progress;
     const relays = settledRelays.join(" ");
     this.#settleOutgoing.run(relays, confirmations, attempts, nextAttemptAtMs ?? null, d, turn);
+  }
+
+  #replaceScope(scope: NewsScope): void {
+    this.#dropScope.run();
+    if (scope !== "none") this.#saveScope.run(scope);
   }
 
   #replaceWalk(walk: Walk | undefined): void {

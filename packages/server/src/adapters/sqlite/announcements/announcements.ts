@@ -1,13 +1,17 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { ipnsNameOfMultihash } from "@holdfast/core";
 import type { AnnouncementLog, AuthorUsage, SettledEvent } from "../../../announce/announcement-log.ts";
 import type {
   AnnouncementOutbox,
+  NewsItem,
+  NewsScope,
   OutgoingAnnouncement,
   OutgoingProgress,
   Subject,
   SubjectKind,
   Walk,
 } from "../../../announce/announcement-outbox.ts";
+import { cidOf } from "../pins/pin-rows.ts";
 import type { AnnouncementStep } from "./announcement-messages.ts";
 import type { StoreClient } from "../store-client.ts";
 
@@ -121,6 +125,18 @@ export class SqliteAnnouncements implements AnnouncementLog, AnnouncementOutbox,
     return this.#run([{ step: "forget-outgoing", doneBeforeMs, keep }]);
   }
 
+  saveNewsScope(scope: NewsScope): Promise<void> {
+    return this.#run([{ step: "save-news-scope", scope }]);
+  }
+
+  news(limit: number): readonly NewsItem[] {
+    return (this.#statements.news.all(limit) as unknown as NewsRow[]).map(newsOf);
+  }
+
+  forgetNews(throughId: number): Promise<void> {
+    return this.#run([{ step: "forget-news", throughId }]);
+  }
+
   walk(): Walk | undefined {
     const row = this.#statements.walk.get() as WalkRow | undefined;
     if (row === undefined) return undefined;
@@ -165,6 +181,11 @@ function prepareAll(db: DatabaseSync) {
     ),
     newest: prepare(`SELECT items ${outgoing} WHERE kind = ? ORDER BY turn DESC LIMIT ?`),
     list: prepare(`SELECT * ${outgoing} WHERE kind = ? AND d > ? ORDER BY d LIMIT ?`),
+    news: prepare(
+      `SELECT news.id, news.name, pins.multihash, pins.codec, pins.cid_version
+       FROM announcement_news AS news
+       LEFT JOIN pins ON pins.id = news.pin_id AND pins.state IN ('pinned', 'provided') ORDER BY news.id LIMIT ?`,
+    ),
     walk: prepare("SELECT * FROM announcement_walk"),
   };
 }
@@ -186,6 +207,20 @@ interface WalkRow {
   readonly after_pin: number | null;
   readonly pages: number;
   readonly cids: number;
+}
+
+interface NewsRow {
+  readonly id: number;
+  readonly name: Uint8Array | null;
+  readonly multihash: Uint8Array | null;
+  readonly codec: number | null;
+  readonly cid_version: number | null;
+}
+
+function newsOf({ id, name, multihash, codec, cid_version }: NewsRow): NewsItem {
+  if (name !== null) return { id, news: { name: ipnsNameOfMultihash(name) } };
+  if (multihash === null || codec === null || cid_version === null) return { id, news: undefined };
+  return { id, news: { root: cidOf({ multihash, codec, cid_version }) } };
 }
 
 function subjectOf({ kind, d, items }: OutgoingRow): Subject {
