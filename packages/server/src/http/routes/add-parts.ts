@@ -1,5 +1,5 @@
 import { HoldfastError } from "@holdfast/core";
-import type { FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import type { BlockStore } from "../../content/block-store.ts";
 import { DagCheck } from "../../content/dag-check.ts";
@@ -71,6 +71,28 @@ export class UploadSlots {
       this.#used--;
     }
   }
+}
+
+/** Answers one write, with the parts that are open for it; what it throws becomes the answer. */
+export type AnswerWrite<Parts extends WriteParts> = (
+  parts: OpenWrite<Parts>,
+  limits: WriteLimits,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<void>;
+
+/** Makes the route of a command that takes content in: its answer is given behind the write door. */
+export function writeRoute<Parts extends WriteParts>(path: string, answer: AnswerWrite<Parts>) {
+  return (parts: Parts, limits: Partial<WriteLimits> = {}) => {
+    const all = { ...DEFAULT_WRITE_LIMITS, ...limits };
+    const enter = createWriteDoor(parts, all);
+    return (app: FastifyInstance): void => {
+      app.post(path, async (request, reply) => {
+        await enter(request, (open) => answer(open, all, request, reply));
+        return reply;
+      });
+    };
+  };
 }
 
 /**

@@ -1,31 +1,15 @@
 import type { ServerResponse } from "node:http";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { type AddedEntry, addFiles } from "../../content/add-files.ts";
 import { parseAddOptions } from "../../content/add-options.ts";
-import {
-  createWriteDoor,
-  DEFAULT_WRITE_LIMITS,
-  type OpenWrite,
-  pinRoots,
-  type WriteLimits,
-  type WriteParts,
-} from "./add-parts.ts";
+import { type OpenWrite, pinRoots, writeRoute, type WriteParts } from "./add-parts.ts";
 import { Upload, type UploadLimits } from "./add-upload.ts";
 
 /**
  * `POST /api/v0/add`: 200 only when every block is durable, with the CIDs that Kubo gives. With `progress` the answer begins
  * while the upload streams in; it is broken off when something fails then, and the CIDs still come only at the end.
  */
-export function addRoutes(parts: WriteParts, limits: Partial<WriteLimits> = {}) {
-  const all = { ...DEFAULT_WRITE_LIMITS, ...limits };
-  const enter = createWriteDoor(parts, all);
-  return (app: FastifyInstance): void => {
-    app.post("/api/v0/add", async (request, reply) => {
-      await enter(request, (open) => answerAdd(open, all, request, reply));
-      return reply;
-    });
-  };
-}
+export const addRoutes = writeRoute<WriteParts>("/api/v0/add", answerAdd);
 
 async function answerAdd(
   parts: OpenWrite<WriteParts>,

@@ -1,21 +1,11 @@
 import { HoldfastError } from "@holdfast/core";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { pinNameOf } from "../../content/add-options.ts";
+import type { FastifyRequest } from "fastify";
 import { createBlock, hashCodeOf } from "../../content/dag-block.ts";
-import { blockBytesMaxOf } from "../../content/dag-block-limits.ts";
 import { codecCodeOf } from "../../content/dag-codecs.ts";
-import { closeSignal, queryFlag, queryText } from "../request-facts.ts";
-import {
-  createWriteDoor,
-  DEFAULT_WRITE_LIMITS,
-  type OpenWrite,
-  pinBlocks,
-  type WriteLimits,
-  type WriteParts,
-} from "./add-parts.ts";
-import { Upload } from "./add-upload.ts";
-import { BlockUpload, readPart } from "./block-upload.ts";
+import { queryText } from "../request-facts.ts";
+import { writeRoute, type WriteParts } from "./add-parts.ts";
 import { sendJsonLines } from "./dag-answer.ts";
+import { putBlocks } from "./put-blocks.ts";
 
 type BlockForm = Parameters<typeof createBlock>[1];
 
@@ -25,46 +15,26 @@ type BlockForm = Parameters<typeof createBlock>[1];
  *
  * @see protocols.md §2.3
  */
-export function blockPutRoute(parts: WriteParts, limits: Partial<WriteLimits> = {}) {
-  const all = { ...DEFAULT_WRITE_LIMITS, ...limits };
-  const enter = createWriteDoor(parts, all);
-  return (app: FastifyInstance): void => {
-    app.post("/api/v0/block/put", async (request, reply) => {
-      await enter(request, (open) => answer(open, all, request, reply));
-      return reply;
-    });
-  };
-}
-
-async function answer(
-  parts: OpenWrite<WriteParts>,
-  limits: WriteLimits,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const form = blockFormOf(request);
-  const pins = queryFlag(request, "pin", false);
-  const name = pinNameOf(queryText(request, "pin-name") ?? null);
-  const blockBytesMax = blockBytesMaxOf({ allowBigBlock: queryFlag(request, "allow-big-block", false) });
-  const upload = new Upload(request.raw, limits, "data");
-  const blocks = new BlockUpload(parts);
-  const lines: { Key: string; Size: number }[] = [];
-  try {
-    for await (const part of upload.files()) {
-      const block = createBlock(await readPart(part, blockBytesMax), form);
-      lines.push({ Key: block.cid.toString(), Size: block.bytes.byteLength });
-      await blocks.add(block);
-    }
-    await blocks.finish();
-  } catch (err) {
-    upload.fail(new Error("the put has failed"));
-    throw err;
-  }
-  const signal = closeSignal(reply.raw);
-  if (pins) await pinBlocks(parts, blocks.cids, { source: "block-put", name }, { signal });
-  parts.onAdded?.({ roots: blocks.cids, cids: blocks.cids, isPinned: pins });
-  sendJsonLines(reply, lines);
-}
+export const blockPutRoute = writeRoute<WriteParts>(
+  "/api/v0/block/put",
+  async (parts, limits, request, reply) => {
+    const form = blockFormOf(request);
+    const put = await putBlocks(
+      parts,
+      limits,
+      { request, reply },
+      {
+        source: "block-put",
+        argument: "data",
+        blockOf: (bytes) => createBlock(bytes, form),
+      },
+    );
+    sendJsonLines(
+      reply,
+      put.map(({ cid, blockBytes }) => ({ Key: cid.toString(), Size: blockBytes })),
+    );
+  },
+);
 
 /** Names of before there was `cid-codec`. */
 const LEGACY_CODECS: ReadonlyMap<string, string> = new Map([

@@ -1,4 +1,3 @@
-import type { CID } from "multiformats/cid";
 import type { Block, BlockStore } from "../../content/block-store.ts";
 import { blockTooLarge } from "../../content/dag-block-limits.ts";
 
@@ -8,7 +7,6 @@ const BATCH_BLOCKS = 1000;
 /** The blocks of one request, put in batches so that they share their fsyncs. */
 export class BlockUpload {
   readonly #vault: BlockStore;
-  readonly #cids: CID[] = [];
   #batch: Block[] = [];
   #batchBytes = 0;
 
@@ -16,13 +14,7 @@ export class BlockUpload {
     this.#vault = vault;
   }
 
-  /** One for each block that was added, in their order. */
-  get cids(): readonly CID[] {
-    return this.#cids;
-  }
-
   async add(block: Block): Promise<void> {
-    this.#cids.push(block.cid);
     this.#batch.push(block);
     this.#batchBytes += block.bytes.byteLength;
     if (this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_BLOCKS) await this.finish();

@@ -1,19 +1,12 @@
 import { isHoldfastError } from "@holdfast/core";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CID } from "multiformats/cid";
 import { pinNameOf } from "../../content/add-options.ts";
 import { blockBytesMaxOf } from "../../content/dag-block-limits.ts";
 import { DagCheck, type DagCheckParts } from "../../content/dag-check.ts";
 import { CarImport } from "../../content/import-car.ts";
 import { closeSignal, queryFlag, queryText } from "../request-facts.ts";
-import {
-  createWriteDoor,
-  DEFAULT_WRITE_LIMITS,
-  type OpenWrite,
-  pinRoots,
-  type WriteLimits,
-  type WriteParts,
-} from "./add-parts.ts";
+import { type OpenWrite, pinRoots, type WriteLimits, writeRoute, type WriteParts } from "./add-parts.ts";
 import { Upload } from "./add-upload.ts";
 import { sendJsonLines } from "./dag-answer.ts";
 
@@ -28,16 +21,7 @@ export interface DagImportParts extends WriteParts {
  *
  * @see protocols.md §2.3
  */
-export function dagImportRoute(parts: DagImportParts, limits: Partial<WriteLimits> = {}) {
-  const all = { ...DEFAULT_WRITE_LIMITS, ...limits };
-  const enter = createWriteDoor(parts, all);
-  return (app: FastifyInstance): void => {
-    app.post("/api/v0/dag/import", async (request, reply) => {
-      await enter(request, (open) => answer(open, all, request, reply));
-      return reply;
-    });
-  };
-}
+export const dagImportRoute = writeRoute<DagImportParts>("/api/v0/dag/import", answer);
 
 async function answer(
   parts: OpenWrite<DagImportParts>,
