@@ -27,7 +27,7 @@ const cidOf = (text: string): string => blockOf(text).cid.toString();
 /** As a relay sends it for our subscription to new events. */
 const frameOf = (event: NostrEvent): string => JSON.stringify(["EVENT", "holdfast-1", wireEventOf(event)]);
 
-test("25a R25: an event with a wrong signature, a wrong id, or changed after it was verified is ignored", async () => {
+test("gotcha 25a, R25: an event with a wrong signature, a wrong id, or changed after it was verified is ignored", async () => {
   await using relay = await startRelay();
   await using proxy = await startRelayProxy(relay.url);
   const node = await startAnnounce({ relayUrls: [proxy.url] });
@@ -57,7 +57,7 @@ test("25a R25: an event with a wrong signature, a wrong id, or changed after it 
   expect(open.wished()).toEqual([]);
 });
 
-test("25b R26: all cid tags of an event count, and garbage among them is reported once", async () => {
+test("gotcha 25b, R26: all cid tags of an event count, and garbage among them is reported once", async () => {
   const node = await startAnnounce();
   const cids = [cidOf("a"), "not-a-cid", "not-a-cid", cidOf("b")];
   const result = await node.announcements.submit(wireEventOf(announcementOf(cids)));
@@ -68,7 +68,7 @@ test("25b R26: all cid tags of an event count, and garbage among them is reporte
 });
 
 test.each([["first"], ["second"]])(
-  "25c R27: of two events of one key, d and second, the CIDs of both are pinned, the %s one first",
+  "gotcha 25c, R27: of two events of one key, d and second, the CIDs of both are pinned, the %s one first",
   async (order) => {
     await using relay = await startRelay();
     await using proxy = await startRelayProxy(relay.url);
@@ -81,7 +81,7 @@ test.each([["first"], ["second"]])(
   },
 );
 
-test("25d R29: an event that is 300 s older than what was read is taken after a reconnect, and no other one again", async () => {
+test("gotcha 25d, R29: an event that is 300 s older than what was read is taken after a reconnect, and no other one again", async () => {
   await using relay = await startRelay();
   await using proxy = await startRelayProxy(relay.url);
   const createdAtS = nowS() - 10;
@@ -99,7 +99,7 @@ test("25d R29: an event that is 300 s older than what was read is taken after a 
   expect(node.metrics.announcements.eventsKnown).toBeGreaterThan(0);
 });
 
-test("25e: an event from tomorrow is ignored and does not move the cursor", async () => {
+test("gotcha 25e: an event from tomorrow is ignored and does not move the cursor", async () => {
   await using relay = await startRelay();
   await using proxy = await startRelayProxy(relay.url);
   const createdAtS = nowS() - 10;
@@ -114,7 +114,7 @@ test("25e: an event from tomorrow is ignored and does not move the cursor", asyn
   expect(later.wished()).toEqual([cidOf("a")]);
 });
 
-test("25e: an event within the 900 s that relays allow moves the cursor no further than our clock", async () => {
+test("gotcha 25e: an event within the 900 s that relays allow moves the cursor no further than our clock", async () => {
   await using relay = await startRelay();
   await relay.accept(uniqueAnnouncementOf(cidOf("a"), { createdAtS: nowS() + 600 }));
   const node = await startAnnounce({ relayUrls: [relay.url] });
@@ -123,7 +123,7 @@ test("25e: an event within the 900 s that relays allow moves the cursor no furth
   expect(node.wished()).toEqual([cidOf("a")]);
 });
 
-test("25f R30: AUTH and NOTICE before the OK are no answer, and the OK for another event is none", async () => {
+test("gotcha 25f, R30: AUTH and NOTICE before the OK are no answer, and the OK for another event is none", async () => {
   await using relay = await startRelay();
   await using proxy = await startRelayProxy(relay.url);
   const relayTimers = new ManualClock();
@@ -142,7 +142,22 @@ test("25f R30: AUTH and NOTICE before the OK are no answer, and the OK for anoth
   expect((await unknown).outcome).toBe("unknown");
 });
 
-test("25g: a relay that closes with auth-required is authenticated to and asked again", async () => {
+test("gotcha 25f: an announcement that is confirmed twice, behind AUTH and NOTICE, is one success", async () => {
+  await using relay = await startRelay();
+  await using proxy = await startRelayProxy(relay.url);
+  const noise = ['["AUTH","challenge"]', '["NOTICE","hello"]'];
+  proxy.onRelayFrame = (frame) => (frame.startsWith('["OK"') ? [...noise, frame, frame] : [frame]);
+  const node = await startAnnounce({ relayUrls: [proxy.url] });
+  await node.announcer.announceCids([blockOf("a").cid]);
+  // The CID has an event of its own and one in the legacy form.
+  await until(() => expect(node.announcer.status().waiting).toBe(0));
+  // Frames are heard in their order: when this is confirmed, so are all before it.
+  const last = await node.relays.publish(proxy.url, uniqueAnnouncementOf(cidOf("b"), { by: node.own }));
+  expect(last.outcome).toBe("confirmed");
+  expect(node.metrics.announcements).toMatchObject({ published: 2, publishFailed: 0 });
+});
+
+test("gotcha 25g: a relay that closes with auth-required is authenticated to and asked again", async () => {
   await using relay = await startRelay({ authOnly: true });
   await relay.accept(uniqueAnnouncementOf(cidOf("a")));
   const node = await startAnnounce({ relayUrls: [relay.url] });
@@ -152,7 +167,7 @@ test("25g: a relay that closes with auth-required is authenticated to and asked 
   expect(relay.received.map(([type]) => type).filter((type) => type === "AUTH")).toHaveLength(1);
 });
 
-test("25h: an embedded record without a valid signature of its own is refused, one with it is stored", async () => {
+test("gotcha 25h: an embedded record without a valid signature of its own is refused, one with it is stored", async () => {
   const node = await startAnnounce();
   const [good, bad] = [createTestName(), createTestName()];
   const forged = new Uint8Array(await makeRecord(bad));
@@ -171,7 +186,7 @@ test("25h: an embedded record without a valid signature of its own is refused, o
   expect(node.metrics.announcements).toMatchObject({ recordsTaken: 1, recordsRefused: 1 });
 });
 
-test("25i R28: fifty CIDs that fail are tried a few times, then the queue is empty", async () => {
+test("gotcha 25i, R28: fifty CIDs that fail are tried a few times, then the queue is empty", async () => {
   const pinRetry = { restMs: 1, restMsMax: 1, fullRestMsMax: 1, attemptsMax: 3 };
   const node = await startAnnounce({ pins: { pinRetry, pinsPerSecondMax: 10_000 } });
   const cids = Array.from({ length: 50 }, (_, index) => blockOf(`dead ${index}`).cid);
@@ -183,7 +198,7 @@ test("25i R28: fifty CIDs that fail are tried a few times, then the queue is emp
   expect(node.pinner.attempts).toHaveLength(150);
 });
 
-test("25j: an unlisted key that floods with 10,000 CIDs gets its quota, and a listed one is not hindered", async () => {
+test("gotcha 25j: an unlisted key that floods with 10,000 CIDs gets its quota, and a listed one is not hindered", async () => {
   const quotas = { subjectsPerDay: 200, subjectsPerDayOfAll: 300 };
   // Its day does not end meanwhile.
   const node = await startAnnounce({ rules: { isOpen: true }, quotas, clock: new ManualClock() });

@@ -114,7 +114,7 @@ const HOSTILE: readonly Hostile[] = [
 const isSlow = (behaviour: GatewayBehaviour): boolean =>
   behaviour === "drips" || behaviour === "silent" || behaviour === "stalls in the body";
 
-describe("R17: a gateway that is hostile or broken", () => {
+describe("gotcha 21, R17: a gateway that is hostile or broken", () => {
   test.for(HOSTILE)("$behaviour: nothing is served or kept, and it ends", async ({ behaviour, code }) => {
     const { server, source, clock } = await setUp();
     const { blocks, cache } = await setUpBlocks(server, source);
@@ -212,7 +212,7 @@ test("50 parallel readers of one cold CID cost one retrieval, over HTTP as well"
   expect(server.asked).toHaveLength(1);
 });
 
-test("P8: a gateway that breaks in the middle of a file breaks the transfer", async () => {
+test("gotcha 21, P8: a gateway that breaks in the middle of a file breaks the transfer", async () => {
   const { server, source } = await setUp();
   await using node = await startContent();
   const bytes = bytesOf(3_000_000, 5);

@@ -56,7 +56,7 @@ describe("files", () => {
     },
   );
 
-  test("as raw leaves, as inlined CIDs, and empty ones, without any network", async () => {
+  test("gotcha 20: as raw leaves, as inlined CIDs, and empty ones, without any network", async () => {
     await using node = await startContent();
     const { root, blocks } = await makeDag({ x: "raw" }, "cid-version=1");
     await node.vault.put(blocks);
@@ -319,7 +319,7 @@ describe("paths", () => {
 });
 
 describe("only-if-cached", () => {
-  test("asks nobody: 412 in no time, and what is held is answered", async () => {
+  test("gotcha 22: asks nobody: 412 in no time, and what is held is answered", async () => {
     const { root, blocks } = await makeDag({ "d/a": "held", "d/b": "not held" });
     const source = new ScriptedSource("s");
     source.behaviour = "hangs";
@@ -354,7 +354,7 @@ function cidOfText(blocks: readonly Block[], text: string): CID {
 }
 
 describe("retrieval from a hostile or weak network", () => {
-  test("R17, R19: wrong bytes are never served and never kept, and a second source makes it whole", async () => {
+  test("gotcha 21, R17, R19: wrong bytes are never served and never kept, and a second source makes it whole", async () => {
     const bytes = bytesOf(2_000_000);
     const { root, blocks } = await makeDag({ x: bytes });
     const liar = new ScriptedSource("liar", blocks);
@@ -367,7 +367,7 @@ describe("retrieval from a hostile or weak network", () => {
   });
 
   test.for(["lies", "truncates", "fails", "away"] as const)(
-    "P7: a root that only a source that %s has is an error that no cache keeps, and is right once it recovers",
+    "gotcha 21, P7: a root that only a source that %s has is an error that no cache keeps, and is right once it recovers",
     async (behaviour) => {
       const { root, blocks } = await makeDag({ x: "hello" });
       const source = new ScriptedSource("s", blocks);
@@ -383,7 +383,8 @@ describe("retrieval from a hostile or weak network", () => {
   );
 
   test.for(["lies", "fails", "hangs"] as const)(
-    "P8: a leaf that %s after the body has begun breaks the transfer, and the next request is whole",
+    // Its head is that of every file, `immutable` included (HTTP contract): no cache takes a body that broke for a whole one.
+    "gotcha 21, P8: a leaf that %s after the body has begun breaks the transfer, and the next request is whole",
     async (behaviour) => {
       const bytes = bytesOf(6_000_000);
       const { root, blocks } = await makeDag({ x: bytes });
@@ -580,7 +581,7 @@ describe("/ipns", () => {
   });
 
   test.for([{ "x-no-cache": "1" }, { "cache-control": "no-cache" }] as Record<string, string>[])(
-    "%o asks the network first",
+    "gotcha 24: %o asks the network first",
     async (headers) => {
       const router = new ScriptedRouter();
       await using node = await startContent({ routers: [router] });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CHECK_IDS, findProblems } from "../src/doctor/find-problems.ts";
-import type { KuboFacts } from "../src/doctor/kubo-facts.ts";
+import { type KuboFacts, NO_STORAGE_LIMIT } from "../src/doctor/kubo-facts.ts";
 import { factsWith } from "./support/doctor-facts.ts";
 
 const WS = "/ip4/127.0.0.1/tcp/4002/ws";
@@ -282,8 +282,8 @@ test("R34: a 10 GB limit with GC on before a 100 GB repo is critical, comes firs
   expect(first?.is).toContain("100 GB");
 });
 
-test("R34: no limit at all (18446744073709551615) is no finding", () => {
-  expect(findProblems(factsWith({ gcEnabled: true, storageMaxBytes: 2 ** 64 }))).toEqual([]);
+test("R34, gotcha 16: no limit at all (18446744073709551615) is no finding", () => {
+  expect(findProblems(factsWith({ gcEnabled: true, storageMaxBytes: NO_STORAGE_LIMIT }))).toEqual([]);
 });
 
 test("nothing that concerns storage limits, listeners, announcing or logins is ever safe", () => {

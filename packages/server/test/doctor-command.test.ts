@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { examine } from "../src/cli/doctor.ts";
+import { NO_STORAGE_LIMIT } from "../src/doctor/kubo-facts.ts";
 import { healthyAnswers } from "./support/doctor-facts.ts";
 import { createTestName } from "./support/records.ts";
 
@@ -96,6 +97,15 @@ test.each<[string, RequestListener, string]>([
     error: string;
   };
   expect(error).toContain(message);
+});
+
+test("gotcha 16: no limit, 2^64 - 1 bytes, is printed exactly, to people and to machines", async () => {
+  const repoStat = '{"RepoSize":1000000000,"StorageMax":18446744073709551615}';
+  await using server = await startServer(likeKubo({ "/api/v0/repo/stat": answerWith(200, repoStat) }));
+  expect((await run(server.url)).text).toContain("StorageMax 18446744073709551615 B (no limit)");
+  const { text } = await run(server.url, { json: true });
+  expect(text).toMatch(/"storageMaxBytes": 18446744073709551615,/);
+  expect(JSON.parse(text)).toMatchObject({ kubo: { storageMaxBytes: NO_STORAGE_LIMIT } });
 });
 
 test("no port, no URL and a broken login are exit 2, and no login is ever printed", async () => {

@@ -136,7 +136,7 @@ describe("a CAR", () => {
     expect(whole.cids.filter((cid) => !leaves.has(cid))).toEqual(entity.cids);
   });
 
-  test("of an identity CID has no blocks, also when it is the probe of nothing", async () => {
+  test("gotcha 20: of an identity CID has no blocks, also when it is the probe of nothing, and without a network", async () => {
     await using node = await startContent();
     for (const cid of ["bafkqaf3imvwgy3zaneqgc3janfxgy2lomvscay3jmqfa", "bafkqaaa"]) {
       const answer = await car(node, `/ipfs/${cid}?format=car`, {
@@ -210,7 +210,7 @@ describe("the parameters of a CAR", () => {
     expect(tags.size).toBe(2 * queries.length);
   });
 
-  test("in Accept are told in Content-Location, and caches that they depend on it", async () => {
+  test("gotcha 19: in Accept are told in Content-Location, and caches that they depend on it", async () => {
     await using node = await startContent();
     await node.vault.put(all);
     const accept = "application/vnd.ipld.car; version=1; order=dfs; dups=y";

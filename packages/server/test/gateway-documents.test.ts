@@ -74,7 +74,7 @@ describe.for([
     expect(Buffer.compare(await bytesFrom(response), block.bytes)).toBe(0);
   });
 
-  test("is never converted: another codec is 406 with a hint, and not cached (gotcha 20)", async () => {
+  test("is never converted: another codec is 406 with a hint, and not cached for other formats (gotcha 20)", async () => {
     await using node = await start();
     const possible: readonly string[] = [codec, extension];
     for (const format of ["dag-json", "dag-cbor", "json", "cbor"].filter((one) => !possible.includes(one))) {
@@ -85,6 +85,11 @@ describe.for([
         "no-store",
       ]);
       expect(await response.text()).toContain("?format=raw");
+      for (const query of ["", `?format=${codec}`, "?format=raw"]) {
+        const other = await get(node, `/ipfs/${cid}${query}`);
+        expect([query, other.status]).toEqual([query, 200]);
+        expect((await bytesFrom(other)).equals(block.bytes)).toBe(true);
+      }
     }
   });
 });

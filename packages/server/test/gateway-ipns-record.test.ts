@@ -44,17 +44,22 @@ test("the record of a name is answered byte for byte, in both ways, and is the o
   expect(((await routing.json()) as { Extra: string }).Extra).toBe(Buffer.from(bytes).toString("base64"));
 });
 
+// Without the cap that other answers have: gateway-conformance wants the TTL of the record here.
 test.for([
   [{ ttlNs: 300n * S, lifetimeMs: 100_000 }, 100],
+  [{ ttlNs: 3_155_760_000n * S, lifetimeMs: 99 * 31_557_600_000 }, 99 * 31_557_600],
   [{ ttlNs: 10n * 365n * 86_400n * S, lifetimeMs: 3_600_000 }, 3600],
   [{}, 60],
-] as const)("may be kept as long as its TTL says, never past its end: %o", async ([options, maxAgeS]) => {
-  await using running = await startWith(options);
-  const response = await get(running.node, `/ipns/${running.key.name.text}?format=ipns-record`);
-  const seconds = Number(/^public, max-age=(\d+)$/.exec(response.headers.get("cache-control") ?? "")?.[1]);
-  expect(seconds).toBeLessThanOrEqual(maxAgeS);
-  expect(seconds).toBeGreaterThanOrEqual(maxAgeS - 30);
-});
+] as const)(
+  "gotcha 10, gotcha 11: may be kept as long as its TTL says, never past its end: %o",
+  async ([options, maxAgeS]) => {
+    await using running = await startWith(options);
+    const response = await get(running.node, `/ipns/${running.key.name.text}?format=ipns-record`);
+    const seconds = Number(/^public, max-age=(\d+)$/.exec(response.headers.get("cache-control") ?? "")?.[1]);
+    expect(seconds).toBeLessThanOrEqual(maxAgeS);
+    expect(seconds).toBeGreaterThanOrEqual(maxAgeS - 30);
+  },
+);
 
 test("its tag is answered with 304 until there is a newer record; HEAD says the same as GET", async () => {
   await using running = await startWith();

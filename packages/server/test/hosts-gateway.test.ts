@@ -1,6 +1,7 @@
 import { HoldfastError } from "@holdfast/core";
 import { base36 } from "multiformats/bases/base36";
 import { CID } from "multiformats/cid";
+import { create as createDigest } from "multiformats/hashes/digest";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { CachedDnslinks } from "../src/adapters/dns/dnslinks.ts";
@@ -153,6 +154,19 @@ describe("a subdomain gateway", () => {
     expect((await node.get(`${node.siteV1}.ipfs.paths.example`, "/")).status).toBe(404);
   });
 
+  test("gotcha 23: a CID that is too long for a label in base32 and in base36 is 400, as a path and as a host", async () => {
+    await using node = await startNode();
+    const cid = CID.createV1(0x55, createDigest(0x13, new Uint8Array(64))).toString();
+    for (const [host, target] of [
+      ["localhost", `/ipfs/${cid}/`],
+      [`${cid}.ipfs.localhost`, "/"],
+    ] as const) {
+      const answer = await node.get(host, target);
+      expect(answer).toMatchObject({ status: 400, headers: { "cache-control": "no-store" } });
+      expect(answer.body).toContain("CID incompatible with DNS label length limit of 63");
+    }
+  });
+
   test("never redirects to another host, whatever slashes the path begins with", async () => {
     await using node = await startNode();
     const host = `${node.siteV1}.ipfs.localhost`;
@@ -256,7 +270,7 @@ describe("other hosts", () => {
     expect(node.dns.asked).toEqual([]);
   });
 
-  test("a mistyped name is never looked up in DNS (gotcha test 9)", async () => {
+  test("gotcha 9: a mistyped name is never looked up in DNS", async () => {
     await using node = await startNode();
     for (const root of ["undefined", "k51qzi5uqu5d", `12D3KooW${"a".repeat(40)}`]) {
       expect((await node.get("127.0.0.1", `/ipns/${root}/`)).status).toBe(400);

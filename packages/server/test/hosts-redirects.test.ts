@@ -137,11 +137,18 @@ describe("a _redirects file", () => {
     expect(answer).toMatchObject({ status: 404, headers: { "cache-control": "no-store" } });
   });
 
+  test("that catches everything leaves files that exist as they are (gotcha 23)", async () => {
+    await using site = await startWebsite("/* /index.html 200\n");
+    expect(await site.get("/two.html")).toMatchObject({ status: 200, body: "<p>two</p>" });
+    expect(await site.get("/sub/")).toMatchObject({ status: 200, body: "<p>sub</p>" });
+    expect(await site.get("/absent.html")).toMatchObject({ status: 200, body: "<p>my index</p>" });
+  });
+
   test.each([
     ["a forced redirect", "/a /b 301!", "forced redirects"],
     ["an unknown status", "/a /b 42", "not supported"],
     ["rubbish", "hello", "missing 'to' path"],
-  ])("with %s spoils what does not exist, and nothing else (gotcha test 23)", async (_what, rules, why) => {
+  ])("with %s spoils what does not exist, and nothing else (gotcha 23)", async (_what, rules, why) => {
     await using site = await startWebsite(rules);
     const answer = await site.get("/not-found");
     expect(answer).toMatchObject({ status: 500, headers: { "cache-control": "no-store" } });
@@ -150,7 +157,7 @@ describe("a _redirects file", () => {
     expect((await site.get("/two.html")).status).toBe(200);
   });
 
-  test("may have 64 KiB and not a byte more (gotcha test 23)", async () => {
+  test("may have 64 KiB and not a byte more (gotcha 23)", async () => {
     const rules = (bytes: number) => "/one /two.html\n#".padEnd(bytes, "x");
     await using full = await startWebsite(rules(REDIRECTS_FILE_BYTES_MAX));
     expect((await full.get("/one")).status).toBe(301);
@@ -162,7 +169,7 @@ describe("a _redirects file", () => {
     expect((await huge.get("/one")).status).toBe(500);
   });
 
-  test("counts only where the site has an origin of its own (gotcha test 23)", async () => {
+  test("counts only where the site has an origin of its own (gotcha 23)", async () => {
     await using site = await startWebsite(RULES);
     const onPath = await site.getFrom("127.0.0.1", `/ipfs/${site.root}/one`);
     expect(onPath).toMatchObject({ status: 404, headers: { "cache-control": "no-store" } });

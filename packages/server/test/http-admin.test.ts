@@ -131,13 +131,17 @@ describe("the admin listener", () => {
     [404, "GET", { "User-Agent": "Mozilla/5.0", Host: "localhost:9081" }],
     [404, "GET", { "User-Agent": "Mozilla/5.0", Host: "[::1]:9081" }],
     [404, "GET", { "User-Agent": "curl/8", Host: "metrics.example" }],
-  ])("answers %d to %s with %j: other people's pages stay out", async (status, method, headers) => {
-    await using admin = await startAdmin();
-    // Not fetch, which sets the host itself.
-    const [answer] = (await once(request(`${admin.url}/nothing`, { method, headers }).end(), "response")) as [
-      IncomingMessage,
-    ];
-    answer.resume();
-    expect(answer.statusCode).toBe(status);
-  });
+  ])(
+    "gotcha 12: answers %d to %s with %j: other people's pages stay out",
+    async (status, method, headers) => {
+      await using admin = await startAdmin();
+      // Not fetch, which sets the host itself.
+      const [answer] = (await once(
+        request(`${admin.url}/nothing`, { method, headers }).end(),
+        "response",
+      )) as [IncomingMessage];
+      answer.resume();
+      expect(answer.statusCode).toBe(status);
+    },
+  );
 });

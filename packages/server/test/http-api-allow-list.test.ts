@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(async () => node[Symbol.asyncDispose]());
 
-describe("R37: what is not offered does not exist, with any method", () => {
+describe("R37, gotcha 15: what is not offered does not exist, with any method", () => {
   const commands = [
     "pin/rm",
     "name/publish",

@@ -1,8 +1,10 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { type RawConnection, rawConnection, startHttp } from "./support/start-http.ts";
 import { until } from "./support/until.ts";
@@ -15,6 +17,11 @@ const EARLY_MS_MAX = 8_000;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
+
+function heldBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
 
 /** Waits for an answer on a connection that the test still writes to. */
 async function answerOn(connection: RawConnection): Promise<string> {
@@ -126,10 +133,6 @@ describe("slow clients", () => {
   it("500 of them hold little memory and do not keep warm reads from being answered", async () => {
     await using node = await startHttp();
     await node.records.publish(key.name, await makeRecord(key), { origin: "client" });
-    const heldBytes = (): number => {
-      collectGarbage();
-      return process.memoryUsage().arrayBuffers;
-    };
     const slow = await Promise.all(Array.from({ length: 500 }, async () => rawConnection(node.port)));
     const beforeBytes = heldBytes();
     const beforeRequests = node.metrics.http.requests;
@@ -144,6 +147,36 @@ describe("slow clients", () => {
     // Pieces that are still on their way between the two ends, both of which are in this process, are nobody's to hold.
     await until(() => expect((heldBytes() - beforeBytes) / slow.length).toBeLessThan(20_000));
     for (const connection of slow) connection[Symbol.dispose]();
+  });
+});
+
+describe("a body of 5 MB", () => {
+  it("gotcha 7: is answered with 413, and nothing of 20 of them is held while they go on coming", async () => {
+    await using node = await startHttp({ server: { listener: { drainMsMax: 60_000 } } });
+    const sockets: Socket[] = [];
+    const onRequest = (message: unknown): void => {
+      sockets.push((message as { readonly socket: Socket }).socket);
+    };
+    subscribe("http.server.request.start", onRequest);
+    onTestFinished(() => void unsubscribe("http.server.request.start", onRequest));
+    const large = await Promise.all(Array.from({ length: 20 }, async () => rawConnection(node.port)));
+    const beforeBytes = heldBytes();
+    const chunk = Buffer.from(`40000\r\n${"x".repeat(0x40000)}\r\n`);
+    for (const connection of large) {
+      connection.write(`${PUT}Transfer-Encoding: chunked\r\n\r\n`);
+      for (let i = 0; i < 20; i++) connection.write(chunk);
+    }
+    for (const connection of large) expect(await answerOn(connection)).toMatch(/^HTTP\/1.1 413 /);
+    // What the server has read of bodies that have not ended yet.
+    await until(() => {
+      expect(sockets).toHaveLength(large.length);
+      for (const socket of sockets) expect(socket.bytesRead).toBeGreaterThan(5_000_000);
+    });
+    await until(() => expect((heldBytes() - beforeBytes) / large.length).toBeLessThan(100_000));
+    for (const connection of large) connection.write("0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (const connection of large) {
+      await until(() => expect(connection.received).toMatch(/\r\n\r\nhealthy\n$/));
+    }
   });
 });
 

@@ -101,7 +101,7 @@ describe("GET /names/{name}", () => {
     });
   });
 
-  it("is found by every spelling, for every type of key", async () => {
+  it("gotcha 8: is found by every spelling, for every type of key", async () => {
     await using node = await start();
     for (const type of ["Ed25519", "RSA", "Secp256k1", "ECDSA"] as const) {
       const key = createTestName(type);

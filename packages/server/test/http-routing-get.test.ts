@@ -20,24 +20,27 @@ async function bytesOf(response: Response): Promise<Uint8Array> {
 }
 
 describe("routing/get", () => {
-  it.each(["GET", "POST"])("gives the stored bytes to %s, hot and through the framework", async (method) => {
-    await using node = await startHttp();
-    const key = createTestName();
-    const bytes = await makeRecord(key, { sequence: 7n });
-    await node.records.publish(key.name, bytes, { origin: "client" });
-    for (const headers of [{}, { "If-None-Match": '"other"' }]) {
-      const response = await get(node, key.name, { method, headers });
-      expect(response.status).toBe(200);
-      expect(response.headers.get("content-type")).toBe("application/json");
-      expect(response.headers.get("cache-control")).toBe("no-cache");
-      const text = await response.text();
-      expect(response.headers.get("content-length")).toBe(String(text.length));
-      expect(text).toBe(`{"Extra":"${Buffer.from(bytes).toString("base64")}","Type":5}\n`);
-    }
-    expect(node.metrics.http.hotPath).toBe(1);
-  });
+  it.each(["GET", "POST"])(
+    "gotcha 12: gives the stored bytes to %s, hot and through the framework",
+    async (method) => {
+      await using node = await startHttp();
+      const key = createTestName();
+      const bytes = await makeRecord(key, { sequence: 7n });
+      await node.records.publish(key.name, bytes, { origin: "client" });
+      for (const headers of [{}, { "If-None-Match": '"other"' }]) {
+        const response = await get(node, key.name, { method, headers });
+        expect(response.status).toBe(200);
+        expect(response.headers.get("content-type")).toBe("application/json");
+        expect(response.headers.get("cache-control")).toBe("no-cache");
+        const text = await response.text();
+        expect(response.headers.get("content-length")).toBe(String(text.length));
+        expect(text).toBe(`{"Extra":"${Buffer.from(bytes).toString("base64")}","Type":5}\n`);
+      }
+      expect(node.metrics.http.hotPath).toBe(1);
+    },
+  );
 
-  it("takes every spelling of a name, escaped or not, with or without /ipns/", async () => {
+  it("gotcha 8: takes every spelling of a name, escaped or not, with or without /ipns/, and has one row for it", async () => {
     await using node = await startHttp();
     const rsa = createTestName("RSA");
     const ed25519 = createTestName();
@@ -75,7 +78,7 @@ describe("routing/get", () => {
     }
   });
 
-  it("says how fresh the answer is, and what it counts from", async () => {
+  it("says how fresh the answer is, and what it counts from, with the exact sequence (gotcha 10)", async () => {
     const router = new ScriptedRouter();
     router.manual = true;
     await using node = await startHttp({ routers: [router] });
@@ -138,7 +141,7 @@ describe("routing/get", () => {
     }
   });
 
-  it("R13: never gives a record past its EOL, from no layer, and at its EOL still does", async () => {
+  it("R13, gotcha 5: never gives a record past its EOL, from no layer, and at its EOL still does", async () => {
     await using node = await startHttp();
     const key = createTestName();
     const eolMs = node.clock.nowMs() + 5_000;
@@ -194,7 +197,7 @@ describe("routing/get", () => {
     ["a public key", "?arg=/pk/QmRp2LvtSQtCkUWCpi92ph5MdQyRtfb9jHbkNgZzGExGuG"],
     ["5,000 characters", `?arg=/ipns/${"k".repeat(5000)}`],
     ["a malformed escape", "?arg=/ipns/%zz"],
-  ])("R7: refuses a name that is %s with 400 and asks nobody", async (_what, query) => {
+  ])("R7, gotcha 9: refuses a name that is %s with 400 and asks nobody", async (_what, query) => {
     const router = new ScriptedRouter();
     await using node = await startHttp({ routers: [router] });
     for (const method of ["GET", "POST"]) {

@@ -33,7 +33,7 @@ function directives(response: Response): Record<string, number> {
 }
 
 describe("GET /routing/v1/ipns", () => {
-  it("gives the stored bytes with the headers of the specification", async () => {
+  it("gotcha 18: gives the stored bytes with the headers of the specification", async () => {
     await using node = await startHttp();
     const key = createTestName();
     const eolMs = Math.floor(Date.now() / 1000) * 1000 + 3_600_000;
@@ -66,7 +66,7 @@ describe("GET /routing/v1/ipns", () => {
     ["a TTL of 100 years", { ttlNs: 3_155_760_000_000_000_000n }, 60],
     ["a TTL of 5 minutes and an EOL in 10 s", { ttlNs: 300_000_000_000n, eolMs: 10_000 }, 10],
     ["a TTL of 2.9 s", { ttlNs: 2_900_000_000n }, 2],
-  ])("bounds max-age: %s", async (_what, facts, maxAgeS) => {
+  ])("gotcha 10, gotcha 11: bounds max-age: %s", async (_what, facts, maxAgeS) => {
     await using node = await startHttp();
     const key = createTestName();
     const eolMs = "eolMs" in facts ? node.clock.nowMs() + facts.eolMs : undefined;
@@ -80,7 +80,7 @@ describe("GET /routing/v1/ipns", () => {
     expect(maxAgeS + (cache["stale-while-revalidate"] ?? Number.NaN)).toBeLessThanOrEqual(remainingS);
   });
 
-  it("answers 304 to its tag, and 200 once the record has moved", async () => {
+  it("gotcha 18: answers 304 to its tag, with tag and lifetime, and 200 once the record has moved", async () => {
     await using node = await startHttp();
     const key = createTestName();
     await publish(node, key);
@@ -109,7 +109,7 @@ describe("GET /routing/v1/ipns", () => {
   });
 
   it.each([undefined, "*/*", "application/*", `${RECORD_TYPE};q=0.9, text/html`])(
-    "accepts Accept: %s",
+    "gotcha 18: accepts Accept: %s",
     async (accept) => {
       await using node = await startHttp();
       const key = createTestName();
@@ -121,7 +121,7 @@ describe("GET /routing/v1/ipns", () => {
     },
   );
 
-  it("refuses other types with 406 in plain text, and a name that is none with 400", async () => {
+  it("gotcha 18: refuses other types with 406 in plain text, and a name that is none with 400", async () => {
     await using node = await startHttp();
     const refused = await fetch(urlOf(node, createTestName().name), { headers: { Accept: "text/html" } });
     expect(refused.status).toBe(406);
@@ -132,17 +132,19 @@ describe("GET /routing/v1/ipns", () => {
     }
   });
 
-  it("takes base58 and any multibase", async () => {
+  it.each(["Ed25519", "RSA"] as const)("gotcha 8: takes base58 and any multibase: %s", async (type) => {
     await using node = await startHttp();
-    const key = createTestName();
-    await publish(node, key);
-    for (const base of ["base58btc", "base32"] as const) {
-      const response = await fetch(`${node.url}/routing/v1/ipns/${formatIpnsName(key.name, base)}`);
+    const key = createTestName(type);
+    const bytes = await publish(node, key);
+    const base32 = formatIpnsName(key.name, "base32");
+    for (const text of [formatIpnsName(key.name, "base58btc"), base32, base32.toUpperCase()]) {
+      const response = await fetch(`${node.url}/routing/v1/ipns/${text}`);
       expect(response.headers.get("content-disposition")).toContain(key.name.text);
+      expect(new Uint8Array(await response.arrayBuffer())).toEqual(bytes);
     }
   });
 
-  it("P5: says that there is no record for 15 s and no longer, and never again after a put", async () => {
+  it("P5, gotcha 17: says that there is no record for 15 s and no longer, and never again after a put", async () => {
     await using node = await startHttp();
     const key = createTestName();
     const negative = await fetch(urlOf(node, key.name));
@@ -248,7 +250,7 @@ describe("GET /routing/v1/providers and /peers", () => {
     });
   });
 
-  it("gives all of them as lines when asked for NDJSON", async () => {
+  it("gotcha 18: gives all of them as lines when asked for NDJSON", async () => {
     await using node = await startHttp({ contentRouting: routingOf(PEERS) });
     const response = await providers(node, "", "application/x-ndjson, application/json;q=0.5");
     expect(response.headers.get("content-type")).toBe("application/x-ndjson");
@@ -260,17 +262,22 @@ describe("GET /routing/v1/providers and /peers", () => {
     ["nobody knows any", routingOf([]), ""],
     ["the filters leave none", routingOf(PEERS), "?filter-addrs=webtransport"],
     ["there is no network", undefined, ""],
-  ])("gives an empty list, never null, for 15 s, when %s", async (_what, contentRouting, query) => {
-    await using node = await startHttp(contentRouting === undefined ? {} : { contentRouting });
-    const json = await providers(node, query);
-    expect([json.status, json.headers.get("cache-control")]).toEqual([200, "public, max-age=15"]);
-    expect(await json.json()).toEqual({ Providers: [] });
-    const lines = await providers(node, query, "application/x-ndjson");
-    expect([lines.status, await lines.text()]).toEqual([200, ""]);
-    expect(await (await fetch(`${node.url}/routing/v1/peers/${createTestName().name.text}`)).json()).toEqual({
-      Peers: [],
-    });
-  });
+  ])(
+    "gotcha 18: gives an empty list, never null, for 15 s, when %s",
+    async (_what, contentRouting, query) => {
+      await using node = await startHttp(contentRouting === undefined ? {} : { contentRouting });
+      const json = await providers(node, query);
+      expect([json.status, json.headers.get("cache-control")]).toEqual([200, "public, max-age=15"]);
+      expect(await json.json()).toEqual({ Providers: [] });
+      const lines = await providers(node, query, "application/x-ndjson");
+      expect([lines.status, await lines.text()]).toEqual([200, ""]);
+      expect(
+        await (await fetch(`${node.url}/routing/v1/peers/${createTestName().name.text}`)).json(),
+      ).toEqual({
+        Peers: [],
+      });
+    },
+  );
 
   it("applies the filters of IPIP-484", async () => {
     await using node = await startHttp({ contentRouting: routingOf(PEERS) });
@@ -282,6 +289,21 @@ describe("GET /routing/v1/providers and /peers", () => {
     for (const { Addrs, Protocols } of Providers) {
       expect(Addrs.every((addr) => addr.includes("/quic-v1"))).toBe(true);
       expect(Protocols).toEqual(["transport-bitswap"]);
+    }
+  });
+
+  it("gotcha 18: two filters for one CID never share an answer, also when they are asked at once", async () => {
+    await using node = await startHttp({ contentRouting: routingOf(PEERS) });
+    const addrs = async (filter: string) => {
+      const response = await providers(node, `?filter-addrs=${filter}`);
+      const { Providers } = (await response.json()) as { Providers: { Addrs: string[] }[] };
+      return new Set(Providers.flatMap(({ Addrs }) => Addrs.map((addr) => addr.split("/")[3])));
+    };
+    for (const filters of [
+      ["udp", "tcp"],
+      ["tcp", "udp"],
+    ]) {
+      expect(await Promise.all(filters.map(addrs))).toEqual(filters.map((filter) => new Set([filter])));
     }
   });
 
@@ -297,7 +319,7 @@ describe("GET /routing/v1/providers and /peers", () => {
     }
   });
 
-  it("breaks a stream that fails in the middle, and answers 500 when it fails before", async () => {
+  it("gotcha 15: breaks a stream of lines that fails in the middle (HTTP contract, rule 9, not a trailer), and answers 500 when it fails before", async () => {
     await using node = await startHttp({ contentRouting: routingOf(PEERS, 5) });
     const broken = await providers(node, "", "application/x-ndjson");
     await expect(broken.text()).rejects.toThrow(/terminated/);

@@ -65,7 +65,7 @@ describe("when a record is put", () => {
     },
   );
 
-  test("INV-10, R13: never past its EOL: neither when it is due, nor when it waits for another attempt, nor by a pass", async () => {
+  test("INV-10, R13, gotcha 5: never past its EOL: neither when it is due, nor when it waits for another attempt, nor by a pass", async () => {
     const world = createWorld();
     const dht = createDht(world);
     await world.begin([dht]);

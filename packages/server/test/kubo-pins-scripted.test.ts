@@ -179,7 +179,7 @@ test("blocks that are missing at Kubo after all are asked of the network, with K
   expect(kubo.asked).toEqual(["pin/ls", "pin/ls", "dag/import", "pin/add", "pin/ls"]);
 });
 
-test("pin/add that ends without its last line is no pin", async () => {
+test("gotcha 15: pin/add that ends without its last line, the one with Pins, is no pin", async () => {
   const { pinner } = await setUp({
     "pin/ls": pinnedAtSecondLook(),
     "block/get": (response) => void response.end("x"),
@@ -199,7 +199,7 @@ describe("a list of pins", () => {
     return collect(pinner.listPinned(deep));
   }
 
-  test("that came to its end is whole", async () => {
+  test("gotcha 16: that came to its end is whole, and an empty one is empty", async () => {
     const found = await listOf((response) => void response.end(body));
     expect(found.map(String)).toEqual(cids);
     expect(await listOf((response) => void response.end())).toEqual([]);
@@ -247,10 +247,11 @@ test.each<[string, ScriptedCommand]>([
   ["a page of another server", (response) => void response.end("<html>It works!</html>")],
   ["nothing", (response) => void response.end()],
   ["an empty list", (response) => void response.end('{"Keys":{}}')],
+  ["the list of an empty repository", (response) => void response.end("{}")],
   ["another CID", (response) => void response.end('{"Keys":{"bafkqaaa":{"Type":"recursive"}}}')],
   ["wrong types", (response) => void response.end('{"Keys":"recursive"}')],
   ["a refusal in other words", (response) => refuse(response, "pinner is closed")],
-])("%s in answer to whether something is pinned is neither yes nor no", async (_what, answer) => {
+])("gotcha 16: %s in answer to whether something is pinned is neither yes nor no", async (_what, answer) => {
   const { pinner } = await setUp({ "pin/ls": answer });
   const asking = pinner.isPinned(unknownCid(), deep);
   await expect(asking).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import fc from "fast-check";
 import { create as createKuboClient } from "kubo-rpc-client";
 import { CID } from "multiformats/cid";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
@@ -24,19 +24,28 @@ async function start(policy?: WritePolicy): Promise<TestContent & { readonly pin
   return Object.assign(node, { pinner });
 }
 
+interface WithTrailer {
+  readonly status: number | undefined;
+  readonly text: string;
+  readonly error: string | undefined;
+  /** Our end of the connection. */
+  readonly localPort: number | undefined;
+}
+
 /** The lines and the trailer of an answer, which `fetch` conceals. */
-async function withTrailer(
-  url: string,
-): Promise<{ readonly text: string; readonly error: string | undefined }> {
+async function withTrailer(url: string, agent: Agent): Promise<WithTrailer> {
   return new Promise((resolve, reject) => {
-    request(url, { method: "POST" }, (response) => {
+    const sent = request(url, { method: "POST", agent }, (response) => {
+      const { localPort } = response.socket;
       let text = "";
       response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve({ text, error: response.trailers["x-stream-error"] }));
+      response.on("end", () => {
+        const { statusCode: status, trailers } = response;
+        resolve({ status, text, error: trailers["x-stream-error"], localPort });
+      });
       response.on("error", reject);
-    })
-      .on("error", reject)
-      .end();
+    });
+    sent.on("error", reject).end();
   });
 }
 
@@ -122,14 +131,19 @@ describe("pin/add", () => {
     expect(response.headers.get("x-chunked-output")).toBe("1");
   });
 
-  test("what fails after the first line of progress is told in the trailer, and there are no pins", async () => {
+  test("gotcha 15: what fails after the first line of progress is told in the trailer of a 200, without pins, and the connection goes on", async () => {
     await using node = await start();
     node.pinner.script(blockOf("slow").cid, hangs);
-    const { text, error } = await withTrailer(
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const { status, text, error, localPort } = await withTrailer(
       `${node.url}/api/v0/pin/add?arg=${cid("slow")}&progress=true&timeout=700ms`,
+      agent,
     );
-    expect(text).not.toContain("Pins");
+    expect([status, text.includes("Pins")]).toEqual([200, false]);
     expect(error).toMatch(/^request timed out: .* was not pinned within 0.7 s; the wish is kept/);
+    const next = await withTrailer(`${node.url}/api/v0/version`, agent);
+    expect(next).toMatchObject({ status: 200, localPort });
     const early = await rpc(node, "pin/add?arg=x&progress=true");
     expect([early.status, messageOf(early)]).toEqual([400, 'not a CID: "x"']);
   });
@@ -181,7 +195,7 @@ describe("pin/add", () => {
     expect(node.pins.list({ limit: 1 }).pins).toEqual([]);
   });
 
-  test("is POST only", async () => {
+  test("gotcha 12: is POST only", async () => {
     await using node = await start();
     for (const command of ["add", "ls", "update"]) {
       const response = await fetch(`${node.url}/api/v0/pin/${command}?arg=${cid("a")}`);
@@ -222,8 +236,10 @@ describe("pin/ls", () => {
     expect(await lines(`?arg=${cid("a")}&stream=true`)).toEqual([{ Cid: cid("a"), Type: "recursive" }]);
   });
 
-  test("is an empty object when there is nothing, and an empty stream", async () => {
+  test("gotcha 16: is an empty object when there is nothing, and an empty stream, which clients take for no pins", async () => {
     await using node = await start();
+    const client = createKuboClient({ url: `${node.url}/api/v0` });
+    expect(await Array.fromAsync(client.pin.ls())).toEqual([]);
     expect((await rpc(node, "pin/ls")).text).toBe("{}\n");
     expect((await rpc(node, "pin/ls?stream=true")).text).toBe("");
   });

@@ -214,7 +214,7 @@ describe("R16: nothing is answered with another representation", () => {
     expect((await ask(node, `/ipfs/${v1}`)).header("x-ipfs-path")).toBe(`/ipfs/${v1}`);
   });
 
-  test("a host with an origin of its own is never given what a path gateway answered", async () => {
+  test("gotcha 23: a host with an origin of its own is never given what a path gateway answered", async () => {
     const { root, blocks } = await makeDag({ x: "hello" });
     const site = await makeDag({ "w/index.html": "site", [`w/ipfs/${root}`]: "inside" }, "cid-version=1");
     await using node = await startContent({
@@ -269,7 +269,7 @@ describe("R17: only what is complete is kept", () => {
     expect(await ask(node, `/ipfs/${root}`)).toMatchObject({ status: 200, body: "hello" });
   });
 
-  test("a body that broke is not, and the next one is whole", async () => {
+  test("gotchas 20, 21: a body that broke is not, and the next one is whole", async () => {
     const { root, blocks } = await makeDag({ x: bytesOf(900_000) });
     const source = new ScriptedSource("s", blocks);
     const leaf = blocks.find(({ bytes }) => bytes.byteLength > 100_000);
@@ -322,10 +322,11 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     };
   }
 
-  test("a put is in the very next answer, and the old tag matches no more", async () => {
+  test("gotcha 24: a put is in the very next answer, the old tag matches no more, and what it pointed to is still kept under /ipfs", async () => {
     const { node, one, two, key, path } = await startNamed();
     await using _ = node;
     await put(node, key, { value: one });
+    await ask(node, one);
     await ask(node, path);
     const warm = await ask(node, path);
     expect(warm).toMatchObject({ body: "one", isFromCache: true });
@@ -339,6 +340,9 @@ describe("R18: /ipns is the record that routing/get gives", () => {
       expect((await ask(node, path)).isFromCache).toBe(true);
     }
     expect(node.http.metrics.content.responsesOutdated).toBeGreaterThan(5);
+    expect(await ask(node, two, tag)).toMatchObject({ status: 200, body: "two" });
+    expect(await ask(node, one, tag)).toMatchObject({ status: 304, isFromCache: true });
+    expect(await ask(node, one)).toMatchObject({ body: "one", isFromCache: true });
   });
 
   test("the same with names behind names: each of them counts", async () => {
@@ -390,7 +394,7 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     });
   });
 
-  test("R13: past its end a record's answers are gone", async () => {
+  test("R13, gotcha 5: past its end a record's answers are gone", async () => {
     const { node, one, key, path } = await startNamed();
     await using _ = node;
     await put(node, key, { value: one, eolMs: node.http.clock.nowMs() + 60_000 });
@@ -404,7 +408,7 @@ describe("R18: /ipns is the record that routing/get gives", () => {
     expect((await answer).status).toBeGreaterThanOrEqual(400);
   });
 
-  test("who insists gets what the network says, and everybody has it from then on", async () => {
+  test("gotcha 24: who insists gets what the network says, and everybody has it from then on", async () => {
     const { node, one, two, key, path, router } = await startNamed();
     await using _ = node;
     await put(node, key, { value: one });

@@ -47,7 +47,7 @@ describe("asking a router for a record", () => {
     });
   });
 
-  test("IPIP-513 and 404 both say that there is no record", async () => {
+  test("gotcha 17: IPIP-513 and 404 both say that there is no record, and no text is taken for one", async () => {
     for (const behaviour of ["honest", "404", "html"] as const) {
       const { get } = await setUp(behaviour);
       expect(await get()).toEqual([]);

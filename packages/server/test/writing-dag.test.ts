@@ -28,14 +28,21 @@ describe("dag/put", () => {
     expect(cids).toEqual(answer.lines.map(({ Cid }) => (Cid as { "/": string })["/"]));
   });
 
-  test("R24: bytes put as raw are found under the CID of another codec", async () => {
+  test("R24, gotcha 16: bytes put as raw are found under the CID of another codec, by every way to read", async () => {
     await using node = await startContent();
     const block = dagCborBlock({ a: 1n, b: "x" });
     const query = "input-codec=raw&store-codec=raw&pin=true&hash=sha2-256";
     const { lines } = await rpc(node, `dag/put?${query}`, partsOf(block.bytes));
-    expect(lines).toEqual([{ Cid: { "/": cidOf(block.bytes).toString() } }]);
-    const got = await rpc(node, `block/get?arg=${block.cid.toString()}`);
-    expect(Buffer.compare(got.bytes, block.bytes)).toBe(0);
+    const raw = cidOf(block.bytes).toString();
+    expect(lines).toEqual([{ Cid: { "/": raw } }]);
+    expect([raw.slice(0, 7), block.cid.toString().slice(0, 7)]).toEqual(["bafkrei", "bafyrei"]);
+    for (const cid of [raw, block.cid.toString()]) {
+      const got = await rpc(node, `block/get?arg=${cid}`);
+      expect(Buffer.compare(got.bytes, block.bytes)).toBe(0);
+      const asRaw = await fetch(`${node.url}/ipfs/${cid}?format=raw`);
+      expect([asRaw.status, asRaw.headers.get("etag")]).toEqual([200, `"${cid}.raw"`]);
+      expect(Buffer.compare(new Uint8Array(await asRaw.arrayBuffer()), block.bytes)).toBe(0);
+    }
     const page = await fetch(`${node.url}/ipfs/${block.cid.toString()}`, {
       headers: { accept: "application/vnd.ipld.dag-cbor" },
     });
@@ -223,13 +230,16 @@ describe("block/put, block/get and block/stat", () => {
     [`block/get?arg=${cidOf(bytesOf(9)).toString()}&offline=true`, 404],
     [`block/stat?arg=${cidOf(bytesOf(9)).toString()}`, 404],
     [`dag/export?arg=${cidOf(bytesOf(9)).toString()}`, 404],
-  ] as const)("%s: %i in Kubo's form", async ([command, status]) => {
-    await using node = await startContent();
-    const answer = await rpc(node, command);
-    expect([answer.status, answer.lines[0]?.["Type"]]).toEqual([status, "error"]);
-    expect(answer.headers.get("cache-control")).toBe("no-store");
-    expect(answer.headers.get("x-request-id")).not.toBeNull();
-  });
+  ] as const)(
+    "gotcha 15: %s: %i in Kubo's form (JSON also for a missing argument: HTTP contract, rule 7)",
+    async ([command, status]) => {
+      await using node = await startContent();
+      const answer = await rpc(node, command);
+      expect([answer.status, answer.lines[0]?.["Type"]]).toEqual([status, "error"]);
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+      expect(answer.headers.get("x-request-id")).not.toBeNull();
+    },
+  );
 
   test("R35: every answer of these routes carries one Access-Control-Allow-Origin", async () => {
     await using node = await startContent();

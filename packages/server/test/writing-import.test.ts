@@ -145,7 +145,7 @@ describe("dag/import", () => {
 });
 
 describe("what dag/import refuses", () => {
-  test("an empty POST: 400 at once, by which clients know that the route exists", async () => {
+  test("gotcha 16: an empty POST: 400 at once, by which clients know that the route exists", async () => {
     await using node = await startContent();
     for (const command of ["dag/import", "dag/export"]) {
       const startMs = performance.now();
@@ -163,7 +163,7 @@ describe("what dag/import refuses", () => {
     ["a header alone, cut", CAR.subarray(0, 20)],
     ["trailing rubbish", Uint8Array.from(Buffer.concat([CAR, bytesOf(50)]))],
     ["a length of gigabytes", Uint8Array.from(Buffer.concat([CAR, Buffer.from("ffffffffffff3f", "hex")]))],
-  ] as const)("%s: Kubo's status for a bad CAR, a clear message, and no pin", async ([, bytes]) => {
+  ] as const)("gotcha 15: %s: Kubo's 500 for a bad CAR, a clear message, and no pin", async ([, bytes]) => {
     await using node = await startContent();
     const answer = await rpc(node, "dag/import", partsOf(bytes));
     expect([answer.status, answer.lines[0]?.["Type"], answer.lines[0]?.["Code"]]).toEqual([500, "error", 0]);

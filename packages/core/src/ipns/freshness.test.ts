@@ -15,7 +15,7 @@ test.each([
   ["5 minutes", 300n * SECOND_NS, 60_000],
   ["a hundred years", 3_155_760_000_000_000_000n, 60_000],
   ["2^63-1 ns", 2n ** 63n - 1n, 60_000],
-])("with %s a record is fresh for a sane time", (_, ttlNs, ms) => {
+])("gotcha 10, gotcha 11: with %s a record is fresh for a sane time", (_, ttlNs, ms) => {
   expect(freshForMs(ttlNs)).toBe(ms);
 });
 

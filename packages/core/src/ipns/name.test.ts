@@ -83,7 +83,7 @@ describe("spellings of one name", () => {
   });
 
   test.each(KEYS)(
-    "every spelling of a $publicKey.type name gives the same name, in any multibase and case",
+    "gotcha 8: every spelling of a $publicKey.type name gives the same name, in any multibase and case",
     ({ name }) => {
       const cid = concat(Uint8Array.of(1, 0x72), name.multihash);
       const spellings = MULTIBASES.map((base): string => base.encoder.encode(cid));
@@ -218,7 +218,7 @@ describe("texts that are no names are refused", () => {
     }
   });
 
-  test("R7: garbage of any length is answered at once", () => {
+  test("R7, gotcha 9: garbage of any length is answered at once", () => {
     const prefixes = ["1", "Qm", "k", "K", "z", "9", "b", "0", "f", "u", "🚀", "/ipns/k", "x", "/"];
     for (const prefix of prefixes) {
       for (const length of [100, 399, 400, 5_000, 1_000_000]) {
@@ -251,7 +251,7 @@ describe("texts that are no names are refused", () => {
     );
   });
 
-  test("two names that differ in a digit are two names, if both exist", () => {
+  test("gotcha 9: a name with one altered digit is another name, if it is one at all (protocols.md §8)", () => {
     const altered = ed25519
       .split("")
       .map((_, i) => `${ed25519.slice(0, i)}${ed25519[i] === "7" ? "8" : "7"}${ed25519.slice(i + 1)}`);

@@ -24,7 +24,7 @@ const winner = (a: IpnsRecord, b: IpnsRecord) => {
 describe("which record wins", () => {
   const vectorRecord = (letter: string) => decodeRecord(vector(letter));
 
-  test("the vectors are in the order C, D, E, B, A", () => {
+  test("gotcha 4: the vectors are in the order C, D, E, B, A", () => {
     const records = "ABCDE".split("").map(vectorRecord);
     const order = records.toSorted((a, b) => compareRecords(b, a)).map(({ bytes }) => bytes);
     expect(order).toEqual("CDEBA".split("").map(vector));
@@ -57,7 +57,7 @@ describe("which record wins", () => {
       expect(winner(current, record(sequence, "9999-12-31T23:59:59Z"))).toBe(current);
   });
 
-  test("sequences beyond 2^53 are told apart", () => {
+  test("gotcha 10: sequences beyond 2^53 are told apart", () => {
     const higher = record(2n ** 53n + 1n, EOL);
     expect(winner(record(2n ** 53n, EOL), higher)).toBe(higher);
   });

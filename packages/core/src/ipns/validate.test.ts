@@ -122,7 +122,7 @@ describe("the key", () => {
     expect(await outcome(withKey)).toBe("PUBLIC_KEY_MISMATCH");
   });
 
-  test("an RSA record that embeds another RSA key, whose signature is good, is refused", async () => {
+  test("gotcha 6: an RSA record that embeds another RSA key, whose signature is good, is refused", async () => {
     const other = generateKey("RSA");
     const bytes = encodeRaw([[7, other.publicKey.protobuf], ...signRaw(other, dataOf())]);
     expect(await outcome(bytes, other.name)).toBe("valid");
@@ -256,7 +256,7 @@ describe("the envelope, which nothing signs", () => {
     },
   );
 
-  test("R8: a lone unsigned sequence is refused and never believed", async () => {
+  test("R8, gotcha 3: a lone unsigned sequence is refused and never believed", async () => {
     expect(await outcome(encodeRaw([[5, 999n], ...signed]))).toBe("V1_MISMATCH");
   });
 
@@ -299,7 +299,7 @@ describe("the envelope, which nothing signs", () => {
     expect(await outcome(encodeRaw(v1))).toBe("SIGNATURE_MISSING");
   });
 
-  test("no bytes, 10,240 bytes and one more", async () => {
+  test("gotcha 7: no bytes, 10,240 bytes and one more", async () => {
     const recordOf = (padding: number) =>
       signedRecord(KEY, dataOf({ Value: utf8(`/ipfs/bafkqaaa/${"a".repeat(padding)}`) }));
     const overhead = recordOf(9_000).length - 9_000;

@@ -18,3 +18,16 @@ export function vector(letter: string): Uint8Array {
   if (found === undefined) throw new Error(`there is no vector ${letter}`);
   return hex(found.hex);
 }
+
+interface PublishedRecord {
+  readonly id: string;
+  readonly name: string;
+  /** Absent: the record has to be refused. */
+  readonly value?: string;
+  readonly hex: string;
+}
+
+/** The records that the suite of the IPFS gateway specifications publishes. */
+export const { records: publishedRecords } = JSON.parse(
+  readFileSync(new URL("../vectors/published-records.json", import.meta.url), "utf8"),
+) as { readonly records: readonly PublishedRecord[] };

@@ -1,11 +1,14 @@
 import { HoldfastError } from "@holdfast/core";
 
+/** Kubo says 2^64 − 1 for no limit, which as a number is one more. */
+export const NO_STORAGE_LIMIT = 2 ** 64;
+
 /** What is known about one running Kubo, with Kubo's own defaults filled in (names and defaults of Kubo 0.43). */
 export interface KuboFacts {
   /** E.g. `0.43.0`. */
   readonly version: string;
   readonly repoBytes: number;
-  /** `Datastore.StorageMax`. */
+  /** `Datastore.StorageMax`; `NO_STORAGE_LIMIT` for none. */
   readonly storageMaxBytes: number;
   /** `Datastore.StorageGCWatermark`: automatic GC starts at this share of `StorageMax`. */
   readonly gcWatermarkPercent: number;

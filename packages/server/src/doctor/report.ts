@@ -1,7 +1,17 @@
 import type { KuboSetting } from "./check.ts";
 import { CHECK_IDS, type Finding } from "./find-problems.ts";
 import { formatBytes } from "./format.ts";
-import type { KuboFacts } from "./kubo-facts.ts";
+import { type KuboFacts, NO_STORAGE_LIMIT } from "./kubo-facts.ts";
+
+declare global {
+  interface JSON {
+    /** Since Node 21; TypeScript's library does not know it yet. */
+    rawJSON(text: string): unknown;
+  }
+}
+
+/** As Kubo says it: no number is exactly this one. */
+const NO_LIMIT_TEXT = "18446744073709551615";
 
 /** What became of one setting that was to be applied. */
 export interface AppliedSetting extends KuboSetting {
@@ -23,7 +33,9 @@ export interface Report {
 
 /** For machines. `findings[].id` and `severity` are stable; what is unknown is null. */
 export function reportAsJson({ rpcUrl, facts, findings, applied }: Report): string {
-  const { version, repoBytes, storageMaxBytes, gcEnabled = null, peerCount = null } = facts;
+  const { version, repoBytes, gcEnabled = null, peerCount = null } = facts;
+  const isLimited = facts.storageMaxBytes < NO_STORAGE_LIMIT;
+  const storageMaxBytes = isLimited ? facts.storageMaxBytes : JSON.rawJSON(NO_LIMIT_TEXT);
   const kubo = { rpcUrl, version, repoBytes, storageMaxBytes, gcEnabled, peerCount };
   const report = { kubo, findings, applied, restartNeeded: isRestartNeeded(applied) };
   return `${JSON.stringify(report, undefined, 2)}\n`;
@@ -56,7 +68,9 @@ export function reportAsTable({ rpcUrl, facts, findings, applied }: Report): str
 
 function headline(rpcUrl: string, facts: KuboFacts): string {
   const gc = facts.gcEnabled === undefined ? "unknown" : facts.gcEnabled ? "on" : "off";
-  const repo = `repo ${formatBytes(facts.repoBytes)}, StorageMax ${formatBytes(facts.storageMaxBytes)}`;
+  const isLimited = facts.storageMaxBytes < NO_STORAGE_LIMIT;
+  const limit = isLimited ? formatBytes(facts.storageMaxBytes) : `${NO_LIMIT_TEXT} B (no limit)`;
+  const repo = `repo ${formatBytes(facts.repoBytes)}, StorageMax ${limit}`;
   return `Kubo ${facts.version} at ${rpcUrl}: ${repo}, GC ${gc}, peers ${facts.peerCount ?? "unknown"}`;
 }
 

@@ -63,7 +63,7 @@ describe("a _redirects file", () => {
     expect(() => parse(`/fine /here\n${line}\n`)).toThrow(RedirectsFileError);
   });
 
-  test("may have 64 KiB and not one byte more (gotcha test 23)", () => {
+  test("may have 64 KiB and not one byte more (gotcha 23)", () => {
     const line = "/from /to 301\n";
     const full = line
       .repeat(Math.ceil(REDIRECTS_FILE_BYTES_MAX / line.length))

@@ -274,7 +274,7 @@ test("P1: of several routers the best answer wins, and one that fails harms nobo
   expect(records.peek(key.name)?.record.sequence).toBe(2n);
 });
 
-test("R13: a record is given up to its EOL and not a millisecond longer, from memory, the store or the network", async () => {
+test("R13, gotcha 5: a record is given up to its EOL and not a millisecond longer, from memory, the store or the network", async () => {
   const router = new ScriptedRouter();
   const { records, clock, store } = createRecords([router]);
   const key = createTestName();

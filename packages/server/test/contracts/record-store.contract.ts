@@ -61,7 +61,7 @@ export function recordStoreContract(adapter: string, open: () => Promise<OpenedS
         expectRecord(store.get(key.name)?.record, lasting);
       });
 
-      test("records equal in sequence and EOL end at the same one in both orders", async () => {
+      test("gotcha 4: records equal in sequence and EOL end at the same one in both orders", async () => {
         const key = createTestName();
         const eolMs = Date.now() + 3_600_000;
         const first = await makeValidatedRecord(key, { value: "/ipfs/bafkqaaa", eolMs });
@@ -80,7 +80,7 @@ export function recordStoreContract(adapter: string, open: () => Promise<OpenedS
         expect(winners[0]).toEqual(new Uint8Array(larger.bytes));
       });
 
-      test("sequences beyond 2^53 are told apart", async () => {
+      test("gotcha 10: sequences beyond 2^53 are told apart", async () => {
         const store = await openStore();
         const key = createTestName();
         const lower = await makeValidatedRecord(key, { sequence: 9_007_199_254_740_992n });
@@ -193,7 +193,7 @@ export function recordStoreContract(adapter: string, open: () => Promise<OpenedS
         expect(settled).toEqual(records.map((_, index) => index));
       });
 
-      test("200 concurrent puts of shuffled sequences for one name end at the highest, and every answer was true", async () => {
+      test("gotcha 14: 200 concurrent puts of shuffled sequences for one name end at the highest, and every answer was true", async () => {
         const store = await openStore();
         const key = createTestName();
         const sequences = shuffled(Array.from({ length: 200 }, (_, index) => BigInt(index)));

@@ -102,7 +102,7 @@ describe("a gateway with subdomains redirects", () => {
     }
   });
 
-  test("never to a host that cannot exist", () => {
+  test("gotcha 23: never to a host that cannot exist", () => {
     expect(() => decide("localhost", `/ipfs/${SHA512}/`)).toThrow(
       "CID incompatible with DNS label length limit of 63",
     );

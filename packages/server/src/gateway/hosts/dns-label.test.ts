@@ -21,7 +21,7 @@ test.each([
   expect(labelOfCid(parseCid(text))).toBe(label);
 });
 
-test("a CID that is too long in base32 has its label in base36, and one that is too long in both is refused", () => {
+test("gotcha 23: a CID that is too long in base32 has its label in base36, and one that is too long in both is refused", () => {
   const identity = (bytes: number) => {
     const hex = Buffer.alloc(bytes, 0x61).toString("hex");
     return parseCid(`f0155${"00"}${bytes.toString(16).padStart(2, "0")}${hex}`);
