@@ -94,7 +94,7 @@ describe("routing/put", () => {
     },
   );
 
-  // Kubo answers 400 here; docs/HTTP-API.md offers the raw body as well. It is validated like any other, so nothing else gets in.
+  // Kubo answers 400 here: docs/decisions/0005 says why we do not.
   it.each(["application/octet-stream", "application/vnd.ipfs.ipns-record", undefined])(
     "gotcha 13: stores a record that is a raw body of type %s, unlike Kubo",
     async (type) => {
