@@ -7,6 +7,7 @@ import { blockOf } from "./support/blocks.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
 import { rawConnection, startHttp, type TestHttp } from "./support/start-http.ts";
+import { until } from "./support/until.ts";
 
 const key = createTestName();
 const unknown = createTestName().name.text;
@@ -210,13 +211,19 @@ describe("R35: exactly one Access-Control-Allow-Origin on every answer", () => {
     expect(allowOrigins(head)).toEqual(["*"]);
   });
 
-  it("400 and 429 of a refused WebSocket handshake", async () => {
+  it("101 of a WebSocket handshake, and 400 and 429 of a refused one", async () => {
     const upgrade = [
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ];
     const asUpgrade = (text: string): string => text.replace("Connection: close", "Connection: Upgrade");
+    using accepted = await rawConnection(node.port);
+    accepted.write(asUpgrade(requestText("GET", "/ws/ipns", upgrade)));
+    await until(() => expect(accepted.received).toContain("\r\n\r\n"));
+    expect(accepted.received).toMatch(/^HTTP\/1.1 101 /);
+    expect(allowOrigins(accepted.received)).toEqual(["*"]);
+
     const malformed = await headOf(node.port, asUpgrade(requestText("GET", "/ws/ipns", upgrade.slice(0, 2))));
     expect(malformed).toMatch(/^HTTP\/1.1 400 /);
     expect(allowOrigins(malformed)).toEqual(["*"]);

@@ -1,3 +1,4 @@
+import { HoldfastError } from "@holdfast/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { verifySignature } from "../src/adapters/crypto/verify-signature.ts";
 import { HttpRouter } from "../src/adapters/routers/http-router.ts";
@@ -50,6 +51,19 @@ describe("the phase of a lookup in the answer's headers", () => {
     await until(() => expect(router.gets).toHaveLength(1));
     await node.clock.advance(5_000);
     expect(timingOf(await slow)).toBe('lookup;desc="over-budget";dur=5000');
+  });
+
+  it("a miss says so when nobody could be asked", async () => {
+    const router = new ScriptedRouter();
+    router.unavailable = new HoldfastError("BACKEND_UNAVAILABLE", "down");
+    for (const routers of [[router], []]) {
+      await using node = await startHttp({ routers });
+      const { name } = createTestName();
+      for (const headers of [{}, { "X-No-Cache": "1" }]) {
+        const miss = await ask(node, name.text, headers);
+        expect([miss.status, timingOf(miss)]).toEqual([404, expect.stringMatching(/^lookup;desc="failed"/)]);
+      }
+    }
   });
 
   it("P5: a name published while it is known as absent is there for the next read", async () => {

@@ -19,12 +19,12 @@ import { ipnsInterceptRoute } from "./routes/ipns-intercept.ts";
 import { keepAliveRoutes, type KeepAliveRouteParts } from "./routes/keep-alive.ts";
 import { metricsRoute, type MetricsParts } from "./routes/metrics.ts";
 import { pinStatusRoute, type PinStatusParts } from "./routes/pin-status.ts";
-import { readyRoute } from "./routes/ready.ts";
+import { readyRoute, type RecordStoreState } from "./routes/ready.ts";
 
 export interface AdminServerParts {
   readonly records: Pick<Records, "peek" | "freshnessOf" | "publish">;
   /** How many names have a record; throws when the store cannot be read. */
-  readonly recordStore: { count(): number };
+  readonly recordStore: RecordStoreState;
   readonly pins: PinStatusParts["pins"] & MetricsParts["pins"] & AdminPinsParts["pins"];
   /** Absent: records are kept alive nowhere. */
   readonly keepAlive?: KeepAliveRouteParts["keepAlive"];

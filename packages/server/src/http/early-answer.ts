@@ -19,11 +19,18 @@ export function drainAfterAnswer(
 ): void {
   const { headers } = request;
   if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return;
-  response.once("finish", () => {
+  // Before Node's own listener, which closes a connection that was to be closed after this answer.
+  response.prependOnceListener("finish", () => {
     if (request.complete || request.destroyed) return;
     const { socket } = request;
     const close = (): void => {
       socket.destroy();
+    };
+    // To close means to say that there is no more, and to go on reading.
+    let isLast = false;
+    socket.destroySoon = () => {
+      isLast = true;
+      socket.end();
     };
     const timer = setTimeout(close, drainMsMax).unref();
     const bytesBefore = socket.bytesRead;
@@ -32,6 +39,8 @@ export function drainAfterAnswer(
     });
     const settled = (): void => {
       clearTimeout(timer);
+      Reflect.deleteProperty(socket, "destroySoon");
+      if (isLast) socket.destroySoon();
     };
     request.once("end", settled).once("close", settled);
     // A reset while draining is how impatient clients leave.

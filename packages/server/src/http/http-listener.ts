@@ -58,6 +58,9 @@ export const DEFAULT_LISTENER_OPTIONS: Omit<HttpListenerOptions, "host" | "port"
   drainMsMax: DEFAULT_DRAIN_LIMITS.drainMsMax,
 };
 
+/** As Fastify sees it. */
+const METHODS_WITH_BODY = ["DELETE", "OPTIONS", "PATCH", "POST", "PUT", "QUERY"];
+
 /** Node looks for requests over their time so often. */
 const CONNECTIONS_CHECKED_EVERY_MS = 1_000;
 
@@ -305,11 +308,10 @@ export class HttpListener implements AsyncDisposable {
         this.#answerClientError(err, socket);
       },
     });
-    // Routes read bodies themselves, each within its own bounds.
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser("*", (_request, _payload, done) => {
-      done(null);
-    });
+    // Routes read bodies themselves, each within its own bounds, and a `Content-Type` that is none is no reason to refuse one.
+    for (const method of METHODS_WITH_BODY) {
+      app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+    }
     app.addHook("onRoute", ({ url, method }) => {
       this.#routeMethods.add(url, method);
     });

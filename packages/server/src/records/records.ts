@@ -193,7 +193,10 @@ export class Records {
     // A put may have come in while the network was silent.
     const stored = found ?? this.held(name);
     const isLookedUp = this.isLookedUp(name);
-    if (stored === undefined) throw this.#notFound(name, { phase: isLookedUp ? "over-budget" : "complete" });
+    if (stored === undefined) {
+      if (isLookedUp) throw this.#notFound(name, { phase: "over-budget" });
+      throw this.#notFound(name, { phase: (await lookup.done).heard ? "complete" : "failed" });
+    }
     this.#parts.metrics.records.readsFromNetwork++;
     return {
       ...this.#resolution(stored, found === undefined ? "store" : "network", "confirmed"),
@@ -235,7 +238,7 @@ export class Records {
     options: { readonly signal: AbortSignal; readonly ask?: Ask },
   ): Promise<ResolvedPath> {
     const { clock, dnslinks } = this.#parts;
-    return resolveContentPath({ records: this, dnslinks }, path, { ...options, nowMs: clock.nowMs() });
+    return resolveContentPath({ records: this, dnslinks, clock }, path, options);
   }
 
   /** Calls back once for each stored change, after its commit. Returns the function that ends it. */

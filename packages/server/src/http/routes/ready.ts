@@ -3,8 +3,14 @@ import type { Clock } from "../../telemetry/clock.ts";
 import type { BackendStatus } from "../backend-status.ts";
 import { type VaultRoom, vaultForm } from "../vault-form.ts";
 
+export interface RecordStoreState {
+  count(): number;
+  /** Whether the last commit failed. Absent: a store that no disk is behind. */
+  readonly isRefusingWrites?: boolean;
+}
+
 export interface ReadyParts {
-  readonly recordStore: { count(): number };
+  readonly recordStore: RecordStoreState;
   readonly backend: BackendStatus;
   /** What was found at the backend that may lose data: no reason to take the node out of service. */
   readonly warnings?: () => readonly object[];
@@ -14,7 +20,8 @@ export interface ReadyParts {
 
 /**
  * `GET /ready`: 200 while the node can answer from what it holds, with the reasons why it may not be at its best; 503 when it
- * cannot (R38). A backend that is away makes it `degraded`, not unready: cached data is served and writes are stored.
+ * cannot (R38). A backend that is away makes it `degraded`, not unready: cached data is served and writes are stored. So does a
+ * disk that refuses: taken out of service, it would answer nobody from what it has.
  */
 export function readyRoute(parts: ReadyParts, isDraining: () => boolean) {
   return (app: FastifyInstance): void => {
@@ -25,6 +32,8 @@ export function readyRoute(parts: ReadyParts, isDraining: () => boolean) {
       const reasons = [
         ...(isDraining() ? ["shutting down"] : []),
         ...(store.ok ? [] : ["the record store cannot be read"]),
+        ...(parts.recordStore.isRefusingWrites === true ? ["the disk refused the last write"] : []),
+        ...(parts.vault?.isRefusingWrites === true ? ["the disk refused the last blocks"] : []),
         ...(backend.state === "running" ? [] : [`the backend is ${backend.state}`]),
         ...(parts.vault?.isFull === true ? ["the vault is full: writes are refused"] : []),
       ];

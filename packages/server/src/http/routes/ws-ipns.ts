@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { HoldfastError } from "@holdfast/core";
 import type { FastifyInstance } from "fastify";
 import { WebSocketServer, type WebSocket } from "ws";
+import { CORS_HEADERS } from "../cors.ts";
 import { STATUS_BY_CODE } from "../error-to-response.ts";
 import type { HttpListener } from "../http-listener.ts";
 import type { Limits } from "../limits.ts";
@@ -42,6 +43,10 @@ export class IpnsSockets {
       maxPayload: options.messageBytesMax,
       // Each message in a turn of its own: one with many names costs milliseconds.
       allowSynchronousEvents: false,
+    });
+    this.#server.on("headers", (headers) => {
+      for (let i = 0; i + 1 < CORS_HEADERS.length; i += 2)
+        headers.push(`${CORS_HEADERS[i]}: ${CORS_HEADERS[i + 1]}`);
     });
     this.#server.on("wsClientError", (_err, socket) => {
       listener.answerSocket(socket, 400, "malformed WebSocket handshake");
