@@ -34,6 +34,7 @@ export {
   buildLegacyAnnouncement,
   buildRecordAnnouncement,
   canBeAnnounced,
+  NAME_SUBJECT_PREFIX,
   SUBJECTS_PER_EVENT_MAX,
   subjectOfCid,
   subjectOfName,

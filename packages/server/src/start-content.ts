@@ -33,7 +33,7 @@ export async function openVault(
   });
   stack.use(store);
   return new Vault(
-    { store, metrics },
+    { store, metrics, onPutFailed: (err) => logger.error({ err }, "blocks could not be written") },
     { bytesMax: config.vaultBytesMax ?? (isStaging(config) ? STAGING_BYTES_MAX : 0) },
   );
 }

@@ -31,9 +31,12 @@ export function canBeAnnounced(cid: CID): boolean {
   return subjectOfCid(cid).length <= SUBJECT_LENGTH_MAX;
 }
 
+/** How the `d` of each event that announces a name begins, and of no other event. */
+export const NAME_SUBJECT_PREFIX = "ipfs-ipns:";
+
 /** The `d` of the one event that announces this name: a newer record replaces an older one on every relay. */
 export function subjectOfName(name: IpnsName): string {
-  return `ipfs-ipns:${name.text}`;
+  return `${NAME_SUBJECT_PREFIX}${name.text}`;
 }
 
 /** Announces one CID under a `d` of its own, so that nothing else replaces it (R27). */

@@ -38,8 +38,8 @@ export interface OutgoingProgress {
 }
 
 /**
- * What is noted to be announced when it is pinned or stored here. `own`: all but what announcements of others brought; `all`: that,
- * too; `none`: nothing.
+ * What is noted to be announced when it is pinned or stored here. `own`: pins but those that announcements asked for, and records that
+ * clients put; `all`: all pins, and records that peers or announcements brought, too; `none`: nothing.
  */
 export type NewsScope = "none" | "own" | "all";
 
@@ -85,8 +85,8 @@ export interface AnnouncementOutbox {
   unheardPages(ofNewest: number): number;
   /** The last ones that were queued, oldest first. */
   newest(kind: "cid" | "name", limit: number): readonly string[];
-  /** The items of the subjects behind this one, in the order of their `d`. */
-  list(kind: "name", after: string, limit: number): readonly Subject[];
+  /** The names that were ever queued, in the order of their `d`, behind this one; from the first one behind an empty text. */
+  names(after: string, limit: number): readonly Subject[];
   /** Forgets CIDs that were done before this instant, except the newest ones. */
   forgetOutgoing(doneBeforeMs: number, keep: number): Promise<void>;
 

@@ -20,11 +20,9 @@ export interface AuthorQuotas {
   readonly subjectsPerDayOfAll: number;
 }
 
-/** A part of an author's quota that an event under way has taken. Disposing it gives it back, unless it was charged. */
+/** A part of an author's quota that an event under way has taken. Disposing gives it back: what was charged, the log counts by then. */
 export interface Reservation extends Disposable {
-  readonly author: string;
   readonly day: number;
-  readonly subjects: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -72,12 +70,7 @@ export class AuthorPolicy {
     if (!this.hasQuota(author)) return undefined;
     this.#assertRoom(author, subjects, nowMs);
     this.#add(author, subjects);
-    return {
-      author,
-      day: dayOf(nowMs),
-      subjects,
-      [Symbol.dispose]: () => this.#add(author, -subjects),
-    };
+    return { day: dayOf(nowMs), [Symbol.dispose]: () => this.#add(author, -subjects) };
   }
 
   /** Whether what is pinned for this author counts. */

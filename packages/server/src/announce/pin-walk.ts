@@ -15,7 +15,7 @@ export interface AllPins {
 }
 
 export interface PinWalkParts {
-  readonly outbox: AnnouncementOutbox;
+  readonly outbox: Pick<AnnouncementOutbox, "walk" | "saveWalk" | "unheardPages" | "queue" | "names">;
   readonly pins: AllPins;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -32,6 +32,8 @@ const NAMES_PER_STEP = 100;
  */
 export class PinWalk {
   readonly #parts: PinWalkParts;
+  /** Behind which name it is, once all pins are queued. A restart begins with the names again. */
+  #atNames: { readonly after: string; readonly cids: number } | undefined;
 
   constructor(parts: PinWalkParts) {
     this.#parts = parts;
@@ -50,15 +52,20 @@ export class PinWalk {
     return true;
   }
 
-  /** Queues one page, unless enough of them wait already. False when there is nothing to do now. */
+  /** Queues one page, unless enough of them wait already, or some names. False when there is nothing to do now. */
   async step(): Promise<boolean> {
     const { outbox, pins } = this.#parts;
     const walk = outbox.walk();
-    if (walk === undefined || outbox.unheardPages(2 * UNHEARD_MAX) >= UNHEARD_MAX) return false;
+    if (walk === undefined) return false;
+    if (this.#atNames !== undefined) {
+      await this.#queueNames(this.#atNames, walk);
+      return true;
+    }
+    if (outbox.unheardPages(2 * UNHEARD_MAX) >= UNHEARD_MAX) return false;
     const { roots, next } = pins.page(walk.after, SUBJECTS_PER_EVENT_MAX);
     const items = roots.filter(canBeAnnounced).map((root) => root.toString());
     if (items.length > 0) await this.#queuePage(walk.pages, items);
-    if (next === undefined) await this.#end({ ...walk, cids: walk.cids + items.length });
+    if (next === undefined) this.#atNames = { after: "", cids: walk.cids + items.length };
     else {
       const pages = walk.pages + (items.length > 0 ? 1 : 0);
       await outbox.saveWalk({ ...walk, after: next, pages, cids: walk.cids + items.length });
@@ -72,20 +79,21 @@ export class PinWalk {
     metrics.announcements.reannounced += items.length;
   }
 
-  async #end(walk: Walk): Promise<void> {
+  /** Some at a time: between them others are sent, and a node that stops does not wait for all. Ends the walk behind the last one. */
+  async #queueNames(
+    { after, cids }: { readonly after: string; readonly cids: number },
+    { startedAtMs }: Walk,
+  ): Promise<void> {
     const { outbox, clock, logger } = this.#parts;
-    let after = "";
-    for (;;) {
-      const names = outbox.list("name", after, NAMES_PER_STEP);
-      const last = names.at(-1);
-      if (last === undefined) break;
+    const names = outbox.names(after, NAMES_PER_STEP);
+    const last = names.at(-1);
+    if (last !== undefined) {
       await outbox.queue(names, clock.nowMs());
-      after = last.d;
+      this.#atNames = { after: last.d, cids };
+      return;
     }
     await outbox.saveWalk(undefined);
-    logger.info(
-      { cids: walk.cids, tookMs: clock.nowMs() - walk.startedAtMs },
-      "all pins queued to be announced",
-    );
+    this.#atNames = undefined;
+    logger.info({ cids, tookMs: clock.nowMs() - startedAtMs }, "all pins queued to be announced");
   }
 }

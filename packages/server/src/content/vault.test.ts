@@ -1,3 +1,4 @@
+import { HoldfastError } from "@holdfast/core";
 import { expect, test } from "vitest";
 import { blockOf, bytesOf } from "../../test/support/blocks.ts";
 import { MemoryBlockStore } from "../adapters/memory/block-store.ts";
@@ -28,6 +29,32 @@ test("a refused put stores none of its blocks", async () => {
   const fits = blockOf(bytesOf(60));
   await expect(lease.put([fits, blockOf(bytesOf(61))])).rejects.toMatchObject(FULL);
   expect(await vault.has(fits.cid)).toBe(false);
+});
+
+test("a disk that refuses is said, with its reason, until it takes a put", async () => {
+  class Disk extends MemoryBlockStore {
+    code: "STORE_FAILED" | "OVERLOADED" | undefined = "OVERLOADED";
+    override put(blocks: Parameters<MemoryBlockStore["put"]>[0]): Promise<void> {
+      return this.code === undefined ? super.put(blocks) : Promise.reject(new HoldfastError(this.code, "no"));
+    }
+  }
+  const store = new Disk();
+  const failures: unknown[] = [];
+  const vault = new Vault(
+    { store, metrics: new Metrics(), onPutFailed: (err) => failures.push(err) },
+    { bytesMax: 0 },
+  );
+  using lease = vault.begin();
+  await expect(lease.put([blockOf(bytesOf(1))])).rejects.toMatchObject({ code: "OVERLOADED" });
+  expect([vault.isRefusingWrites, failures]).toEqual([false, []]);
+  store.code = "STORE_FAILED";
+  // Told once: a full disk under load refuses thousands of them.
+  for (let i = 0; i < 2; i++)
+    await expect(lease.put([blockOf(bytesOf(1))])).rejects.toMatchObject({ code: "STORE_FAILED" });
+  expect([vault.isRefusingWrites, failures]).toMatchObject([true, [{ code: "STORE_FAILED" }]]);
+  store.code = undefined;
+  await lease.put([blockOf(bytesOf(1))]);
+  expect(vault.isRefusingWrites).toBe(false);
 });
 
 test("puts at the same time share the room that is left", async () => {

@@ -1,4 +1,4 @@
-import { HoldfastError } from "@holdfast/core";
+import { HoldfastError, isHoldfastError } from "@holdfast/core";
 import type { CID } from "multiformats/cid";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Block, BlockStore, HeldBlock, SweepableBlockStore } from "./block-store.ts";
@@ -12,6 +12,8 @@ export interface VaultParts {
   readonly metrics: Pick<Metrics, "content">;
   /** Default: one with the usual bound. */
   readonly log?: PutLog;
+  /** Told about the first of the puts in a row that could not be written; whoever put one is told of each. */
+  readonly onPutFailed?: (err: unknown) => void;
 }
 
 export interface VaultOptions {
@@ -29,15 +31,21 @@ export class Vault implements Pick<BlockStore, "get" | "has"> {
   readonly #store: SweepableBlockStore;
   readonly #log: PutLog;
   readonly #metrics: Pick<Metrics, "content">;
+  readonly #onPutFailed: (err: unknown) => void;
+  #isRefusingWrites = false;
   /** 0: none. */
   readonly bytesMax: number;
   /** Being put now. */
   #incomingBytes = 0;
 
-  constructor({ store, metrics, log = new PutLog() }: VaultParts, { bytesMax }: VaultOptions) {
+  constructor(
+    { store, metrics, log = new PutLog(), onPutFailed = () => undefined }: VaultParts,
+    { bytesMax }: VaultOptions,
+  ) {
     this.#store = store;
     this.#metrics = metrics;
     this.#log = log;
+    this.#onPutFailed = onPutFailed;
     this.bytesMax = bytesMax;
   }
 
@@ -48,6 +56,11 @@ export class Vault implements Pick<BlockStore, "get" | "has"> {
   /** Whether writes are refused; reads go on. */
   get isFull(): boolean {
     return !this.#hasRoomFor(1);
+  }
+
+  /** Whether the disk refused the last put: true until one succeeds. The bound has no part in it. */
+  get isRefusingWrites(): boolean {
+    return this.#isRefusingWrites;
   }
 
   get(cid: CID): Promise<Uint8Array | undefined> {
@@ -110,6 +123,13 @@ export class Vault implements Pick<BlockStore, "get" | "has"> {
     this.#incomingBytes += bytes;
     try {
       await this.#store.put(blocks);
+      this.#isRefusingWrites = false;
+    } catch (err) {
+      // That too many wait is no fault of the disk.
+      if (!(isHoldfastError(err) && err.code === "STORE_FAILED")) throw err;
+      if (!this.#isRefusingWrites) this.#onPutFailed(err);
+      this.#isRefusingWrites = true;
+      throw err;
     } finally {
       this.#incomingBytes -= bytes;
     }

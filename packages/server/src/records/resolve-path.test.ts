@@ -63,6 +63,23 @@ test("an answer may be kept no longer than the shortest freshness on the way, no
   expect(await maxAge()).toBe(0);
 });
 
+test("INV-6: time that passes on the way is not added to how long an answer may be kept", async () => {
+  const dnslinks: Dnslinks = {
+    async resolve() {
+      await clock.advance(15_000);
+      return { path: `/ipfs/${CID}`, ttlMs: 8_000 };
+    },
+    isKnownAbsent: () => false,
+  };
+  const { records, clock } = createRecords([], { parts: { dnslinks } });
+  const key = createTestName();
+  const value = "/ipns/example.org";
+  const record = await makeRecord(key, { value, ttlNs: 60_000_000_000n, eolMs: clock.nowMs() + 20_000 });
+  await records.publish(key.name, record, { origin: "client" });
+  const resolved = await records.resolvePath(`/ipns/${key.name.text}`, { signal });
+  expect(resolved).toMatchObject({ maxAgeMs: 5_000, linksMaxAgeMs: 8_000 });
+});
+
 test("32 names behind each other are followed, one more is refused", async () => {
   const fine = await chainOf(32);
   expect((await fine.records.resolvePath(`/ipns/${fine.first}`, { signal })).path).toBe(`/ipfs/${CID}`);

@@ -1,4 +1,5 @@
 import { contentPathOf, domainOf, freshForMs, HoldfastError, parseIpnsName } from "@holdfast/core";
+import type { Clock } from "../telemetry/clock.ts";
 import type { Ask } from "./lookup/ask.ts";
 import type { Dnslinks } from "./dnslinks.ts";
 import type { Records, Resolution } from "./records.ts";
@@ -24,12 +25,12 @@ interface Sources {
   readonly records: Pick<Records, "resolve">;
   /** Absent: domains are not followed. */
   readonly dnslinks?: Dnslinks | undefined;
+  readonly clock: Clock;
 }
 
 interface ResolveOptions {
   readonly signal: AbortSignal;
   readonly ask?: Ask;
-  readonly nowMs: number;
 }
 
 /** What stands behind one root of an `/ipns` path. */
@@ -37,7 +38,8 @@ interface Step {
   /** Equal for all spellings of the root. */
   readonly key: string;
   readonly path: string;
-  readonly maxAgeMs: number;
+  /** When this can be relied on no longer: the steps behind it may take their time. */
+  readonly untilMs: number;
   readonly resolution?: Resolution;
 }
 
@@ -56,8 +58,8 @@ export async function resolveContentPath(
   const resolutions: Resolution[] = [];
   const seen = new Set<string>();
   let current = path;
-  let maxAgeMs = Number.POSITIVE_INFINITY;
-  let linksMaxAgeMs = Number.POSITIVE_INFINITY;
+  let untilMs = Number.POSITIVE_INFINITY;
+  let linksUntilMs = Number.POSITIVE_INFINITY;
   while (!current.startsWith("/ipfs/")) {
     const [, root, rest = ""] = /^\/ipns\/([^/]+)(\/.*)?$/s.exec(current) ?? [];
     if (root === undefined)
@@ -67,16 +69,22 @@ export async function resolveContentPath(
     const step = await stepFrom(root, sources, options, seen);
     seen.add(step.key);
     if (step.resolution !== undefined) resolutions.push(step.resolution);
-    else linksMaxAgeMs = Math.min(linksMaxAgeMs, step.maxAgeMs);
-    maxAgeMs = Math.min(maxAgeMs, step.maxAgeMs);
+    else linksUntilMs = Math.min(linksUntilMs, step.untilMs);
+    untilMs = Math.min(untilMs, step.untilMs);
     current = joined(step.path, rest);
   }
-  return { path: current, maxAgeMs, linksMaxAgeMs, resolutions };
+  const nowMs = sources.clock.nowMs();
+  return {
+    path: current,
+    maxAgeMs: Math.max(0, untilMs - nowMs),
+    linksMaxAgeMs: Math.max(0, linksUntilMs - nowMs),
+    resolutions,
+  };
 }
 
 async function stepFrom(
   root: string,
-  { records, dnslinks }: Sources,
+  { records, dnslinks, clock }: Sources,
   options: ResolveOptions,
   seen: ReadonlySet<string>,
 ): Promise<Step> {
@@ -87,14 +95,13 @@ async function stepFrom(
   if (name === undefined) {
     const link = await dnslinks?.resolve(key, options);
     if (link === undefined) throw new HoldfastError("RECORD_NOT_FOUND", `no DNSLink at _dnslink.${key}`);
-    return { key, path: link.path, maxAgeMs: link.ttlMs };
+    return { key, path: link.path, untilMs: clock.nowMs() + link.ttlMs };
   }
   const resolution = await records.resolve(name, options);
   const { record, checkedAtMs } = resolution.stored;
-  const freshLeftMs =
-    resolution.freshness === "fresh" ? checkedAtMs + freshForMs(record.ttlNs) - options.nowMs : 0;
-  const maxAgeMs = Math.max(0, Math.min(freshLeftMs, record.eolMs - options.nowMs));
-  return { key, path: contentPathOf(record), maxAgeMs, resolution };
+  const isFresh = resolution.freshness === "fresh";
+  const freshUntilMs = isFresh ? checkedAtMs + freshForMs(record.ttlNs) : clock.nowMs();
+  return { key, path: contentPathOf(record), untilMs: Math.min(freshUntilMs, record.eolMs), resolution };
 }
 
 function joined(base: string, rest: string): string {

@@ -5,6 +5,7 @@ import { CID } from "multiformats/cid";
 import { decode as decodeDigest } from "multiformats/hashes/digest";
 import { isBlockOf } from "../../content/block-hash.ts";
 import { PUT_AT_GRAIN_MS } from "../../content/block-store.ts";
+import { checkpointAndClose } from "../threads/checkpoint-and-close.ts";
 import { heldBytesOf, openForWriting } from "./small-blocks-database.ts";
 import {
   type FromSmallBlocksThread,
@@ -41,8 +42,7 @@ port.on("message", (first: ToSmallBlocksThread) => {
   const { jobs, isLast } = drainMessages(first);
   if (jobs.length > 0) port.postMessage(commitGroup(db, jobs));
   if (!isLast) return;
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  db.close();
+  checkpointAndClose(db);
   port.close();
 });
 

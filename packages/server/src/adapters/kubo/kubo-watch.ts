@@ -18,7 +18,7 @@ const QUIET_TICKS_MAX = 8;
 const BYTES_MAX = 16 * 1024 * 1024;
 
 interface Parts {
-  readonly rpc: KuboRpc;
+  readonly rpc: Pick<KuboRpc, "bytes">;
   readonly clock: Clock & Timers;
   /** In [0, 1); spreads the pauses. */
   readonly random: () => number;
@@ -106,6 +106,7 @@ export class KuboWatch implements AsyncDisposable {
         this.#ask("id"),
         this.#ask("swarm/peers"),
       ]);
+      if (this.#closing.signal.aborted) return;
       const facts = factsOf(version, id, swarm);
       this.#failures = 0;
       this.#become("running", facts);

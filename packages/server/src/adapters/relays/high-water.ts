@@ -23,6 +23,7 @@ export class HighWater {
   #earlyS = Number.POSITIVE_INFINITY;
   #savedS = 0;
   #isComplete = false;
+  #isFinished = false;
   #cancelSave: (() => void) | undefined;
 
   constructor(parts: HighWaterParts) {
@@ -56,6 +57,7 @@ export class HighWater {
 
   /** Waits for the events under way and saves for the last time. */
   async finish(): Promise<void> {
+    this.#isFinished = true;
     this.#cancelSave?.();
     await Promise.all(this.#underWay);
     await this.#saveIfDone();
@@ -66,7 +68,8 @@ export class HighWater {
   }
 
   #scheduleSave(): void {
-    if (!this.#isComplete || this.#cancelSave !== undefined || this.#reachedS <= this.#savedS) return;
+    if (this.#isFinished || !this.#isComplete || this.#cancelSave !== undefined) return;
+    if (this.#reachedS <= this.#savedS) return;
     this.#cancelSave = this.#parts.timers.after(SAVE_DELAY_MS, () => {
       this.#cancelSave = undefined;
       void this.#saveIfDone().then(() => this.#scheduleSave());

@@ -168,6 +168,11 @@ export class SqliteRecordStore implements RecordStore {
     return this.#recordCount;
   }
 
+  /** Whether the last commit, of whatever kind, failed: true until one succeeds. */
+  get isRefusingWrites(): boolean {
+    return this.#client.isRefusing;
+  }
+
   /** Settles all that was accepted, writes the confirmations, checkpoints and ends the thread. */
   async [Symbol.asyncDispose](): Promise<void> {
     // One write of confirmations is outstanding at a time; what was noted since goes with a second one.

@@ -43,6 +43,7 @@ export class StoreClient implements AsyncDisposable {
   #sentCount = 0;
   #isSendScheduled = false;
   #isClosing = false;
+  #isRefusing = false;
   #failure: HoldfastError | undefined;
   #drained: (() => void) | undefined;
 
@@ -100,6 +101,11 @@ export class StoreClient implements AsyncDisposable {
     });
   }
 
+  /** Whether the last commit failed, e.g. because the disk is full. */
+  get isRefusing(): boolean {
+    return this.#isRefusing;
+  }
+
   /** Waits for everything accepted, then checkpoints, closes the database and ends the thread. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
@@ -124,7 +130,9 @@ export class StoreClient implements AsyncDisposable {
       const jobs = this.#takeSent(message.answers.length);
       // The lists have the same length: the thread answers whole groups, in order.
       message.answers.forEach((answer, index) => jobs[index]?.resolve(answer));
+      this.#isRefusing = false;
     } else if (message.kind === "failed") {
+      this.#isRefusing = true;
       this.#parts.logger.error({ jobs: message.jobCount, reason: message.message }, "commit failed");
       const cause = new Error(message.message);
       const err = new HoldfastError("STORE_FAILED", "The disk refused the write", { cause });

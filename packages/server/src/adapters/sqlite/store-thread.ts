@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { checkpointAndClose } from "../threads/checkpoint-and-close.ts";
 import { AnnouncementWriter } from "./announcements/announcement-writer.ts";
 import { AnomalyWriter } from "./anomalies/anomaly-writer.ts";
 import { ApiPinWriter } from "./pins/api-pin-writer.ts";
@@ -52,8 +53,7 @@ function serve(options: StoreThreadOptions): void {
     const { jobs, isLast } = drainMessages(first);
     if (jobs.length > 0) post(commitGroup(db, writers, jobs));
     if (!isLast) return;
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    db.close();
+    checkpointAndClose(db);
     lock.close();
     port.close();
   });

@@ -76,7 +76,10 @@ export class WarmNamesFile implements WarmNames, AsyncDisposable {
     this.#names = names;
     this.#parts.logger.info({ names: names.length }, "list of warm names read");
     if (badLines.length > 0)
-      this.#parts.logger.warn({ lines: badLines.slice(0, 20), count: badLines.length }, "not names");
+      this.#parts.logger.warn(
+        { lines: badLines.slice(0, 20), count: badLines.length },
+        "lines of the list of warm names that are no IPNS names",
+      );
     if (leftOut > 0) this.#parts.logger.warn({ leftOut }, "too many warm names: the last ones are left out");
   }
 }

@@ -273,8 +273,9 @@ export class Follows implements AsyncDisposable {
       if (this.#running.size >= this.#options.tendedMax) return;
       const entry = this.#entries.get(text);
       // One that is tended right now waits for its end: it may have been read before what was just heard.
-      if (entry === undefined || this.#running.has(text)) continue;
+      if (this.#running.has(text)) continue;
       this.#waiting.delete(text);
+      if (entry === undefined) continue;
       const running = this.#tend(entry).finally(() => {
         this.#running.delete(text);
         this.#fill();

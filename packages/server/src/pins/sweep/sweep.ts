@@ -48,6 +48,7 @@ const PAUSE_FACTOR = 10;
 /** What one commit of the vault deletes, and the cache takes in at once. */
 const BATCH_BLOCKS = 256;
 const BATCH_BYTES = 4 * 1024 * 1024;
+
 /**
  * For a vault that is the staging area of another repository: the blocks of pins that the repository has confirmed become
  * ordinary cache (R20 the other way round: before that, nothing leaves). What a pin that is not confirmed needs stays, and

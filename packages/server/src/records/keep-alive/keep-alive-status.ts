@@ -1,7 +1,7 @@
 import type { Clock } from "../../telemetry/clock.ts";
 import { COUNTED_NAMES_MAX, type DarknessWatch } from "./darkness-watch.ts";
 import type { PropagationStatus } from "./propagation-status.ts";
-import type { Lane, Propagation, Propagations } from "./propagations.ts";
+import { LANES, type Propagation, type Propagations } from "./propagations.ts";
 import type { TargetPuts } from "./target-puts.ts";
 
 /** Counts of names go up to 100,000: past it they say "at least". */
@@ -33,8 +33,6 @@ export interface KeepAliveStatus {
   /** Rows of a target that was configured or removed are still being made or deleted. */
   readonly isTending: boolean;
 }
-
-const LANES: readonly Lane[] = ["new", "retry", "kept"];
 
 /** Costs a few range reads; the names that are or will be dark are those of the last look of the watch. */
 export function statusOf(

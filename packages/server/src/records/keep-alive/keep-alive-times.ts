@@ -51,7 +51,7 @@ export function timesWhenStored(facts: {
 }
 
 /**
- * When a record is due again after a confirmed put: a margin before the target forgets it, never twice within a margin, and
+ * When a record is due again after a confirmed put: a margin before the target forgets it, which is a lifetime less a margin later, and
  * never past its EOL (R13): one that expires first is due to be dropped then.
  *
  * @param random in [0, 1)

@@ -148,7 +148,7 @@ export class KeepAlive implements PropagationStatusSource {
     return this.#pass.get(id);
   }
 
-  /** Undefined when there is no such operation. */
+  /** See {@link Reannouncement.cancel}. */
   cancelOperation(id: string): Promise<ReannounceOperation | undefined> {
     return this.#pass.cancel(id);
   }

@@ -1,7 +1,7 @@
 import type { IpnsName } from "@holdfast/core";
 import type { Clock } from "../../telemetry/clock.ts";
 import { PRESSING_MS } from "./keep-alive-times.ts";
-import type { Lane, Propagations } from "./propagations.ts";
+import { type Lane, LANES, type Propagations } from "./propagations.ts";
 
 interface Parts {
   readonly propagations: Pick<Propagations, "due" | "pressing" | "firstDueAtMs">;
@@ -18,7 +18,6 @@ interface Window {
   nextLookAtMs: number;
 }
 
-const LANES: readonly Lane[] = ["new", "retry", "kept"];
 const WINDOW_NAMES = 128;
 /** What would be forgotten within so long is put before what is forgotten already. */
 const IMMINENT_MS = 3_600_000;

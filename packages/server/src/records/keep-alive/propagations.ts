@@ -7,6 +7,8 @@ import type { IpnsName, ValidatedRecord } from "@holdfast/core";
  */
 export type Lane = "new" | "retry" | "kept";
 
+export const LANES: readonly Lane[] = ["new", "retry", "kept"];
+
 /** What is known about one name at one target. Instants in ms since the Unix epoch. */
 export interface Propagation {
   readonly target: string;

@@ -42,6 +42,8 @@ export class Reannouncement {
   #cursors = new Map<string, PassCursor>();
   #cancelSave: (() => void) | undefined;
   #saved: Promise<void> = Promise.resolve();
+  /** Of the pass that is running: settles when it is written down that it does. */
+  #begun: Promise<ReannounceOperation> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -52,26 +54,19 @@ export class Reannouncement {
     const [running] = this.#parts.propagations.runningOperations(KIND) as readonly ReannounceOperation[];
     if (running === undefined) return;
     this.#begin(running);
+    this.#begun = Promise.resolve(running);
     this.#parts.logger.info({ operation: running.id }, "goes on announcing all names again");
   }
 
-  /** Starts a pass, or gives the one that is running. Settles when it is written down. */
+  /**
+   * Starts a pass, or gives the one that is running. Settles when it is written down.
+   *
+   * @throws HoldfastError `STORE_FAILED`, `OVERLOADED`: then none has begun.
+   */
   async start(): Promise<ReannounceOperation> {
-    if (this.#operation?.state === "running") return this.#current(this.#operation);
-    const operation: ReannounceOperation = {
-      id: this.#parts.newId(),
-      kind: KIND,
-      state: "running",
-      startedAtMs: this.#parts.clock.nowMs(),
-      endedAtMs: undefined,
-      progress: { names: this.#parts.countNames(), targets: {} },
-    };
-    this.#begin(operation);
-    this.#parts.metrics.propagation.reannouncements++;
-    await this.#parts.propagations.saveOperation(this.#current(operation));
-    if (this.#isOver()) await this.#end("done");
-    this.#parts.onReady();
-    return this.#current(this.#operation ?? operation);
+    if (this.#begun === undefined || this.#operation?.state !== "running") this.#begun = this.#beginNew();
+    const operation = await this.#begun;
+    return this.get(operation.id) ?? operation;
   }
 
   get(id: string): ReannounceOperation | undefined {
@@ -80,9 +75,22 @@ export class Reannouncement {
     return stored?.kind === KIND ? (stored as ReannounceOperation) : undefined;
   }
 
-  /** Puts under way end; no more are started. Undefined when there is no such operation. */
+  /**
+   * Puts under way end; no more are started. Undefined when there is no such operation.
+   *
+   * @throws HoldfastError `STORE_FAILED`, `OVERLOADED`: then it goes on, as it would after a restart.
+   */
   async cancel(id: string): Promise<ReannounceOperation | undefined> {
-    if (this.#operation?.id === id && this.#operation.state === "running") await this.#end("cancelled");
+    const running = this.#operation;
+    if (running?.id !== id || running.state !== "running") return this.get(id);
+    const ended = this.#noteEnd(running, "cancelled");
+    try {
+      await this.#parts.propagations.saveOperation(this.#current(ended));
+    } catch (err) {
+      if (this.#operation === ended) this.#operation = running;
+      this.#parts.onReady();
+      throw err;
+    }
     return this.get(id);
   }
 
@@ -93,7 +101,7 @@ export class Reannouncement {
     if (operation?.state !== "running" || cursor === undefined) return undefined;
     const name = cursor.next();
     if (name === undefined) {
-      if (this.#isOver()) void this.#end("done");
+      if (this.#isOver()) void this.#endDone();
       return undefined;
     }
     return {
@@ -102,7 +110,7 @@ export class Reannouncement {
       settle: (result) => {
         cursor.settle(name, result);
         if (result === "confirmed") this.#parts.metrics.propagation.reannounced++;
-        if (this.#operation?.state === "running" && this.#isOver()) void this.#end("done");
+        if (this.#operation?.state === "running" && this.#isOver()) void this.#endDone();
         else this.#saveLater();
       },
     };
@@ -112,6 +120,30 @@ export class Reannouncement {
     this.#cancelSave?.();
     if (this.#operation?.state === "running") this.#save();
     await this.#saved;
+  }
+
+  async #beginNew(): Promise<ReannounceOperation> {
+    const operation: ReannounceOperation = {
+      id: this.#parts.newId(),
+      kind: KIND,
+      state: "running",
+      startedAtMs: this.#parts.clock.nowMs(),
+      endedAtMs: undefined,
+      progress: { names: this.#parts.countNames(), targets: {} },
+    };
+    this.#begin(operation);
+    try {
+      await this.#parts.propagations.saveOperation(this.#current(operation));
+    } catch (err) {
+      // Whoever asked for it is told that it has not begun.
+      this.#operation = undefined;
+      this.#cursors = new Map();
+      throw err;
+    }
+    this.#parts.metrics.propagation.reannouncements++;
+    if (this.#isOver()) await this.#endDone();
+    this.#parts.onReady();
+    return operation;
   }
 
   #begin(operation: ReannounceOperation): void {
@@ -130,13 +162,19 @@ export class Reannouncement {
     return [...this.#cursors.values()].every((cursor) => cursor.isOver);
   }
 
-  async #end(state: "done" | "cancelled"): Promise<void> {
+  async #endDone(): Promise<void> {
     if (this.#operation === undefined) return;
-    this.#operation = { ...this.#operation, state, endedAtMs: this.#parts.clock.nowMs() };
-    this.#cancelSave?.();
-    this.#cancelSave = undefined;
+    this.#noteEnd(this.#operation, "done");
     this.#save();
     await this.#saved;
+  }
+
+  #noteEnd(running: ReannounceOperation, state: "done" | "cancelled"): ReannounceOperation {
+    const ended = { ...running, state, endedAtMs: this.#parts.clock.nowMs() };
+    this.#operation = ended;
+    this.#cancelSave?.();
+    this.#cancelSave = undefined;
+    return ended;
   }
 
   #current(operation: ReannounceOperation): ReannounceOperation {

@@ -20,7 +20,7 @@ export class CircuitBreaker {
   readonly #options: BreakerOptions;
   #failures = 0;
   #pauses = 0;
-  #closedAgainAtMs = 0;
+  #openUntilMs = 0;
   #isProbing = false;
 
   constructor(
@@ -34,12 +34,12 @@ export class CircuitBreaker {
 
   get state(): BreakerState {
     if (this.#pauses === 0) return "closed";
-    return this.#clock.nowMs() < this.#closedAgainAtMs ? "open" : "half-open";
+    return this.#clock.nowMs() < this.#openUntilMs ? "open" : "half-open";
   }
 
   /** How long it stays open, 0 when it is not. */
   get pauseLeftMs(): number {
-    return this.#pauses === 0 ? 0 : Math.max(0, this.#closedAgainAtMs - this.#clock.nowMs());
+    return this.#pauses === 0 ? 0 : Math.max(0, this.#openUntilMs - this.#clock.nowMs());
   }
 
   /** `ask` as usual; `probe`: the one request that finds out; undefined: leave it alone. */
@@ -72,7 +72,7 @@ export class CircuitBreaker {
     const pauseMs = Math.min(pauseMsMax, firstPauseMs * 2 ** Math.min(this.#pauses, 20));
     this.#pauses++;
     const jitteredMs = pauseMs * (0.75 + this.#random() / 2);
-    this.#closedAgainAtMs = this.#clock.nowMs() + Math.max(jitteredMs, Math.min(retryAfterMs, pauseMsMax));
+    this.#openUntilMs = this.#clock.nowMs() + Math.max(jitteredMs, Math.min(retryAfterMs, pauseMsMax));
   }
 
   /** The request ended for a reason that says nothing about them. */

@@ -48,6 +48,22 @@ test("R11: a name that is read all the time is asked for before it goes stale, a
   expect(router.getCount).toBeLessThanOrEqual(8);
 });
 
+test("a name whose record cannot be read keeps no other from being fresh", async () => {
+  const [broken, key] = [createTestName(), createTestName()];
+  const { records, clock, router, hold, store } = await setUp({ warm: () => [broken.name, key.name] });
+  await hold(key);
+  const get = store.get.bind(store);
+  store.get = (name) => {
+    if (name.text === broken.name.text) throw new Error("database disk image is malformed");
+    return get(name);
+  };
+  records.refreshBehind(broken.name);
+  await clock.advance(1_000);
+  const refreshedCount = router.getCount;
+  await clock.advance(60_000);
+  expect(router.getCount).toBe(refreshedCount + 1);
+});
+
 test("an idle name is left alone, and one that nobody reads any more is let go", async () => {
   const { records, clock, router, hold } = await setUp();
   const [idle, forgotten] = [createTestName(), createTestName()];

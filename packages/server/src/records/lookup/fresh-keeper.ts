@@ -69,7 +69,11 @@ export class FreshKeeper {
     for (let i = 0; i < this.#options.namesPerTick; i++) {
       const name = this.#round.pop();
       if (name === undefined) return;
-      this.#lookAt(name, nowMs);
+      try {
+        this.#lookAt(name, nowMs);
+      } catch {
+        // Its record cannot be read, of which its readers are told: the others have their turn all the same.
+      }
     }
   }
 

@@ -92,15 +92,11 @@ export class Refresher {
 
   async #refresh(name: IpnsName): Promise<void> {
     this.#parts.metrics.records.refreshes++;
-    let heard = false;
     try {
-      heard = (await this.#parts.lookups.join(name).done).heard;
+      const { heard } = await this.#parts.lookups.join(name).done;
+      if (heard) return this.#parts.confirm(name);
     } catch {
-      // Over capacity or shutting down: as good as a network that stays silent.
-    }
-    if (heard) {
-      this.#parts.confirm(name);
-      return;
+      // Over capacity, shutting down, or what is held cannot be read: as good as a network that stays silent.
     }
     if (this.#retryAtMs.size >= this.#options.refreshQueueMax) this.#retryAtMs.clear();
     const pauseMs = this.#options.refreshRetryMs * (0.5 + this.#parts.random());

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { ipnsNameOfMultihash } from "@holdfast/core";
+import { ipnsNameOfMultihash, NAME_SUBJECT_PREFIX } from "@holdfast/core";
 import type { AnnouncementLog, AuthorUsage, SettledEvent } from "../../../announce/announcement-log.ts";
 import type {
   AnnouncementOutbox,
@@ -117,8 +117,11 @@ export class SqliteAnnouncements implements AnnouncementLog, AnnouncementOutbox,
     return rows.map((row) => String(row["items"])).reverse();
   }
 
-  list(kind: "name", after: string, limit: number): readonly Subject[] {
-    return (this.#statements.list.all(kind, after, limit) as unknown as OutgoingRow[]).map(subjectOf);
+  names(after: string, limit: number): readonly Subject[] {
+    const from = after === "" ? NAME_SUBJECT_PREFIX : after;
+    return (this.#statements.names.all(from, NAME_SUBJECTS_END, limit) as unknown as OutgoingRow[]).map(
+      subjectOf,
+    );
   }
 
   forgetOutgoing(doneBeforeMs: number, keep: number): Promise<void> {
@@ -157,6 +160,9 @@ export class SqliteAnnouncements implements AnnouncementLog, AnnouncementOutbox,
   }
 }
 
+/** Behind every `d` of a name: those are ASCII. */
+const NAME_SUBJECTS_END = `${NAME_SUBJECT_PREFIX}\u{10ffff}`;
+
 type Statements = ReturnType<typeof prepareAll>;
 
 function prepareAll(db: DatabaseSync) {
@@ -180,7 +186,8 @@ function prepareAll(db: DatabaseSync) {
        ) WHERE next_attempt_at_ms IS NOT NULL AND confirmations = 0`,
     ),
     newest: prepare(`SELECT items ${outgoing} WHERE kind = ? ORDER BY turn DESC LIMIT ?`),
-    list: prepare(`SELECT * ${outgoing} WHERE kind = ? AND d > ? ORDER BY d LIMIT ?`),
+    // By the `d` alone: with the kind, each page would sort all names there are.
+    names: prepare(`SELECT * ${outgoing} WHERE d > ? AND d < ? ORDER BY d LIMIT ?`),
     news: prepare(
       `SELECT news.id, news.name, pins.multihash, pins.codec, pins.cid_version
        FROM announcement_news AS news

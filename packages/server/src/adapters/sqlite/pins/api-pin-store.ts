@@ -14,6 +14,7 @@ import type { ApiPinAnswer, ApiPinRow } from "./api-pin-messages.ts";
 import { ApiPinScan, type SeqRange } from "./api-pin-query.ts";
 import { apiPinOf, metaText, ORDER_COLUMNS, type OrderWithPinColumns } from "./api-pin-rows.ts";
 import type { PinKey } from "./pin-messages.ts";
+import { keyOf } from "./pin-rows.ts";
 import type { StoreClient } from "../store-client.ts";
 
 const OUTLIVED_AT_ONCE = 100;
@@ -227,8 +228,7 @@ interface OrderId {
 
 function rowOf({ root, cid, name, meta, origins }: ApiPinOrder): ApiPinRow {
   return {
-    // A copy: a posted view would clone the whole buffer behind it.
-    key: { multihash: new Uint8Array(root.multihash.bytes), codec: root.code },
+    key: keyOf(root),
     cidVersion: root.version,
     cid,
     name: name ?? null,

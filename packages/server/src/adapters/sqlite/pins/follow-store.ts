@@ -1,6 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type IpnsName, ipnsNameOfMultihash } from "@holdfast/core";
-import type { CID } from "multiformats/cid";
 import type {
   Follow,
   FollowChange,
@@ -9,8 +8,7 @@ import type {
   FollowStore,
 } from "../../../pins/follow/follow-store.ts";
 import type { FollowStep } from "./follow-messages.ts";
-import type { PinKey } from "./pin-messages.ts";
-import { cidOf, type PinColumns } from "./pin-rows.ts";
+import { cidOf, keyOf, type PinColumns } from "./pin-rows.ts";
 import type { StoreClient } from "../store-client.ts";
 
 /**
@@ -94,11 +92,7 @@ function stepOf(change: FollowChange): FollowStep {
   }
 }
 
-// Copies: a posted view would clone the whole buffer behind it.
+// A copy: a posted view would clone the whole buffer behind it.
 function multihashOf({ multihash }: IpnsName): Uint8Array<ArrayBuffer> {
   return new Uint8Array(multihash);
-}
-
-function keyOf({ multihash, code }: CID): PinKey {
-  return { multihash: new Uint8Array(multihash.bytes), codec: code };
 }

@@ -2,6 +2,7 @@ import { CID } from "multiformats/cid";
 import { decode } from "multiformats/hashes/digest";
 import type { PinSource } from "../../../pins/pin.ts";
 import type { PinRow, PinStep, QueuedPin } from "../../../pins/pin-row.ts";
+import type { PinKey } from "./pin-messages.ts";
 
 /** A row of `pins` as SQLite gives it. */
 export interface PinColumns {
@@ -134,6 +135,11 @@ export function rowOf(columns: PinColumns): PinRow {
     blockBytes: columns.block_bytes ?? undefined,
     madeIn: columns.made_in ?? undefined,
   };
+}
+
+/** To be posted, so it is a copy: a view would clone the whole buffer behind it. */
+export function keyOf({ multihash, code }: CID): PinKey {
+  return { multihash: new Uint8Array(multihash.bytes), codec: code };
 }
 
 export function cidOf({

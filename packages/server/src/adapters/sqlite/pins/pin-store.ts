@@ -9,8 +9,7 @@ import {
   type PinStore,
   type PinTotal,
 } from "../../../pins/pin-store.ts";
-import type { PinKey } from "./pin-messages.ts";
-import { cidOf, type PinColumns, type QueuedColumns, queuedPinOf, rowOf } from "./pin-rows.ts";
+import { cidOf, keyOf, type PinColumns, type QueuedColumns, queuedPinOf, rowOf } from "./pin-rows.ts";
 import { PIN_READS } from "./pin-statements.ts";
 import type { StoreClient } from "../store-client.ts";
 
@@ -166,11 +165,6 @@ interface TotalColumns {
   readonly state: PinTotal["state"];
   readonly pin_count: number;
   readonly block_bytes: number;
-}
-
-function keyOf(root: CID): PinKey {
-  // A copy: a posted view would clone the whole buffer behind it.
-  return { multihash: new Uint8Array(root.multihash.bytes), codec: root.code };
 }
 
 function pinOf(columns: PinColumns): Pin | undefined {

@@ -1,15 +1,16 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type IpnsName, ipnsNameOfMultihash, restoreRecord, type ValidatedRecord } from "@holdfast/core";
 import { LRUCache } from "lru-cache";
-import type {
-  CurrentPut,
-  Darkness,
-  Lane,
-  Operation,
-  OperationStore,
-  Propagation,
-  Propagations,
-  PutOutcome,
+import {
+  type CurrentPut,
+  type Darkness,
+  type Lane,
+  LANES,
+  type Operation,
+  type OperationStore,
+  type Propagation,
+  type Propagations,
+  type PutOutcome,
 } from "../../../records/keep-alive/propagations.ts";
 import { laneOfNumber, numberOfLane } from "./propagation-rows.ts";
 import type { StoreClient } from "../store-client.ts";
@@ -96,7 +97,7 @@ export class SqlitePropagations implements Propagations, OperationStore, Disposa
     const id = this.#idOf(target);
     let [darkNames, atRiskNames] = [0, 0];
     let nextDarkAtMs: number | undefined;
-    for (const lane of [0, 1, 2]) {
+    for (const lane of LANES.map(numberOfLane)) {
       darkNames += numberIn(this.#sql.countDark.get(id, lane, -1, nowMs, namesMax)) ?? 0;
       atRiskNames += numberIn(this.#sql.countDark.get(id, lane, nowMs, nowMs + riskMs, namesMax)) ?? 0;
       const next = numberIn(this.#sql.nextDark.get(id, lane, nowMs));
