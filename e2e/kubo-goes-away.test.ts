@@ -30,7 +30,8 @@ describe.skipIf(!kuboAvailable)("Kubo goes away", { timeout: 150_000 }, () => {
   });
 
   test("R38: a node that starts without any neighbour is ready and answers what it has", async () => {
-    await using node = await startNode({ env: { HOLDFAST_BOOTSTRAP: "/ip4/127.0.0.1/tcp/1" } });
+    const nobody = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAuCnJyxW9a83cnLeFaJajxm3xbibXiw61WwXeDqpWFBq";
+    await using node = await startNode({ env: { HOLDFAST_BOOTSTRAP: nobody } });
     const publisher = createPublisher();
     await putRecord(node.publicUrl, publisher.name, await publisher.record("/ipfs/bafkqaaa", 0n));
     expect((await getRecord(node.publicUrl, publisher.name.text)).status).toBe(200);

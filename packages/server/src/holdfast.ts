@@ -1,4 +1,4 @@
-import type { Config } from "./config/config.ts";
+import { type Config, ConfigError } from "./config/config.ts";
 import type { HttpServer } from "./http/public-server.ts";
 import { STOP_GRACE_MS } from "./policies.ts";
 import { startKuboCheck } from "./start-kubo-check.ts";
@@ -14,7 +14,8 @@ export interface Holdfast extends AsyncDisposable {
 /**
  * Builds every part, wires them and starts them. Requests are answered when it returns; the network may still be starting.
  *
- * @throws HoldfastError `STORE_FAILED` when the data folder cannot be used or belongs to another process.
+ * @throws HoldfastError `STORE_FAILED` when the data folder cannot be used or belongs to another process; ConfigError when it
+ *   cannot be made, or an address cannot be listened on.
  */
 export async function startHoldfast(config: Config, options: StartOptions): Promise<Holdfast> {
   // Parts are disposed in the reverse of the order in which they are pushed, also when the start fails half way.
@@ -27,13 +28,23 @@ export async function startHoldfast(config: Config, options: StartOptions): Prom
     // The admin listener is closed last: it says that we are draining.
     stack.adopt(adminServer, closeWithGrace);
     stack.adopt(publicServer, closeWithGrace);
-    const [publicUrl, adminUrl] = [await publicServer.listen(), await adminServer.listen()];
+    const publicUrl = await listenAt("HOLDFAST_PUBLIC_LISTEN", publicServer);
+    const adminUrl = await listenAt("HOLDFAST_ADMIN_LISTEN", adminServer);
     startWork(parts);
     const running = stack.move();
     return { publicUrl, adminUrl, [Symbol.asyncDispose]: () => running.disposeAsync() };
   } catch (err) {
     await stack.disposeAsync();
     throw err;
+  }
+}
+
+/** A port that is taken is a setting to mend: the message names it, as for every other one. */
+async function listenAt(variable: `HOLDFAST_${string}`, server: HttpServer): Promise<string> {
+  try {
+    return await server.listen();
+  } catch (err) {
+    throw ConfigError.about(variable, err);
   }
 }
 

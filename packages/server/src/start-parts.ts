@@ -5,7 +5,7 @@ import type { CachedDnslinks } from "./adapters/dns/dnslinks.ts";
 import type { FileBlockCache } from "./adapters/files/block-cache.ts";
 import { SqliteRecordStore } from "./adapters/sqlite/record-store.ts";
 import type { Backend } from "./backend.ts";
-import type { Config } from "./config/config.ts";
+import { type Config, ConfigError } from "./config/config.ts";
 import type { Blocks } from "./content/blocks.ts";
 import type { Vault } from "./content/vault.ts";
 import type { Pins } from "./pins/pins.ts";
@@ -64,7 +64,8 @@ export interface Parts extends NameParts {
 /**
  * Builds and wires the parts, on this stack. What works by itself on the network begins with {@link startWork}.
  *
- * @throws HoldfastError `STORE_FAILED` when the data folder cannot be used or belongs to another process.
+ * @throws HoldfastError `STORE_FAILED` when the data folder cannot be used or belongs to another process; ConfigError when it
+ *   cannot be made.
  */
 export async function startParts(
   config: Config,
@@ -87,7 +88,9 @@ async function openStores(
   stack: AsyncDisposableStack,
 ): Promise<Stores> {
   const metrics = new Metrics();
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 }).catch((err: unknown) => {
+    throw ConfigError.about("HOLDFAST_DATA_DIR", err);
+  });
   const recordStore = stack.use(
     await SqliteRecordStore.open(
       { logger: logger.child({ part: "store" }), onFatal },

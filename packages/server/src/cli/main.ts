@@ -4,6 +4,7 @@ import { CliError } from "./cli-error.ts";
 import { parseDuration } from "./duration.ts";
 import { adminUrlOf } from "./node-client.ts";
 import { addPinCommands } from "./pin-commands.ts";
+import { HOLDFAST_VERSION } from "../version.ts";
 
 type DoctorCommandOptions = import("./doctor.ts").DoctorOptions &
   Omit<import("./doctor-name.ts").DoctorNameOptions, "name" | "node"> & {
@@ -34,13 +35,14 @@ function wholeNumber(text: string): bigint {
 
 const program = new Command("holdfast")
   .description("Caching node for IPFS and IPNS")
+  .version(HOLDFAST_VERSION, "-V, --version", "print the version")
   .configureHelp({ showGlobalOptions: true });
 
 program
   .command("serve")
   .description("run the node (settings: docs/CONFIGURATION.md)")
-  .option("--config <file>", "settings file", "holdfast.yaml")
-  .action(async (options: { config: string }) => {
+  .option("--config <file>", "settings file; default: holdfast.yaml, if there is one")
+  .action(async (options: { config?: string }) => {
     const { serve } = await import("./serve.ts");
     await serve(options);
   });

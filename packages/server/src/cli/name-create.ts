@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createRecord, decodeRecord, formatIpnsName, type IpnsName } from "@holdfast/core";
 import { decodeIpnsKey, encodeIpnsKey, generateIpnsKey, type IpnsKey } from "../adapters/crypto/keys.ts";
 import { CliError } from "./cli-error.ts";
+import { printable } from "./printable.ts";
 
 export interface NameCreateOptions {
   readonly key: string;
@@ -18,7 +19,10 @@ export interface NameCreateOptions {
 /** Signs a record with a key file, writes it, and puts it to a node if asked. Prints the name and what was done. */
 export async function createName(options: NameCreateOptions): Promise<void> {
   if (!/^\/ip[fn]s\/./.test(options.value)) throw new CliError("--value must begin with /ipfs/ or /ipns/");
-  const key = await readOrMakeKey(options.key);
+  const { put: node } = options;
+  if (node !== undefined && !(/^https?:/.test(node) && URL.canParse(node)))
+    throw new CliError(`--put: ${printable(node)} is not the http:// URL of a node`);
+  const key = await atFile("--key", () => readOrMakeKey(options.key));
   const sequence = options.sequence ?? (await nextSequence(key.name, options.put));
   const recordBytes = await createRecord(
     {
@@ -31,7 +35,7 @@ export async function createName(options: NameCreateOptions): Promise<void> {
     (message) => key.sign(message),
   );
   const out = options.out ?? `${key.name.text}.ipns-record`;
-  await writeFile(out, recordBytes);
+  await atFile("--out", () => writeFile(out, recordBytes));
   const lines = [
     `name      ${key.name.text}`,
     `          ${formatIpnsName(key.name, "base58btc")}`,
@@ -44,6 +48,17 @@ export async function createName(options: NameCreateOptions): Promise<void> {
     lines.push(`put to    ${options.put}`);
   }
   process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** A file that is not to be had is the matter of whoever named it, and not a bug. */
+async function atFile<T>(option: string, access: () => Promise<T>): Promise<T> {
+  try {
+    return await access();
+  } catch (err) {
+    if (err instanceof Error && "code" in err && "syscall" in err)
+      throw new CliError(`${option}: ${err.message}`, { cause: err });
+    throw err;
+  }
 }
 
 async function readOrMakeKey(file: string): Promise<IpnsKey> {
@@ -62,7 +77,8 @@ async function nextSequence(name: IpnsName, nodeUrl: string | undefined): Promis
   if (nodeUrl === undefined) return 0n;
   const answer = await ask(new URL(`/api/v0/routing/get?arg=/ipns/${name.text}`, nodeUrl));
   if (answer.status === 404) return 0n;
-  if (!answer.ok) throw new CliError(`the node refused to say the current sequence: ${await answer.text()}`);
+  if (!answer.ok)
+    throw new CliError(`the node refused to say the current sequence: ${await reasonIn(answer)}`);
   const { Extra } = (await answer.json()) as { Extra: string };
   return decodeRecord(Buffer.from(Extra, "base64")).sequence + 1n;
 }
@@ -74,7 +90,15 @@ async function putRecord(nodeUrl: string, name: IpnsName, recordBytes: Uint8Arra
     method: "POST",
     body,
   });
-  if (!answer.ok) throw new CliError(`the node refused the record: ${await answer.text()}`);
+  if (!answer.ok) throw new CliError(`the node refused the record: ${await reasonIn(answer)}`);
+}
+
+/** The sentence in an error of the API, or the first line of another server's page. */
+async function reasonIn(answer: Response): Promise<string> {
+  const text = await answer.text();
+  const message = /^\{"Message":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  const words = message === undefined ? (text.split("\n", 1)[0] ?? "") : String(JSON.parse(message));
+  return `${answer.status} ${printable(words.slice(0, 300))}`;
 }
 
 async function ask(url: URL, init: RequestInit = {}): Promise<Response> {

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { setFlagsFromString } from "node:v8";
 import { readConfig } from "../config/config.ts";
 import { startHoldfast } from "../holdfast.ts";
 import { createLogger } from "../telemetry/logger.ts";
+import { readSettingsFile } from "./settings-file.ts";
 
 /**
  * How much the heap may grow until the next full collection, in percent. By itself V8 grants ours little, and counts the bytes
@@ -12,9 +12,9 @@ import { createLogger } from "../telemetry/logger.ts";
 const HEAP_GROWING_PERCENT = 100;
 
 /** Runs the node until SIGTERM or SIGINT. The ready line on stdout says that requests are answered. */
-export async function serve(options: { readonly config: string }): Promise<void> {
+export async function serve(options: { readonly config?: string }): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
-  const config = readConfig(process.env, await readIfPresent(options.config));
+  const config = readConfig(process.env, await readSettingsFile(options.config), options.config);
   const logger = createLogger(config.logLevel);
   for (const notice of config.notices) logger.info(notice);
   const node = await startHoldfast(config, {
@@ -43,13 +43,4 @@ export async function serve(options: { readonly config: string }): Promise<void>
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-}
-
-async function readIfPresent(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
-    throw err;
-  }
 }

@@ -34,9 +34,9 @@ test("the environment wins over holdfast.yaml, which wins over the defaults", ()
 test("holdfast.yaml may write lists as lists and switches as booleans", () => {
   const config = readConfig(
     {},
-    "bootstrap: [/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2]\nrate_limits: false\n",
+    "swarm_listen: [/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2]\nrate_limits: false\n",
   );
-  expect(config.bootstrap).toEqual(["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"]);
+  expect(config.swarmListen).toEqual(["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"]);
   expect(config.rateLimits).toBe(false);
 });
 
@@ -88,6 +88,25 @@ test("an address that libp2p could not use stops the start", () => {
   }
 });
 
+test("a bootstrap peer without its id stops the start, and not the node thread again and again", () => {
+  const peer = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAuCnJyxW9a83cnLeFaJajxm3xbibXiw61WwXeDqpWFBq";
+  expect(readConfig({ HOLDFAST_BOOTSTRAP: peer }).bootstrap).toEqual([peer]);
+  expect(problemsOf({ HOLDFAST_BOOTSTRAP: `${peer},/ip4/127.0.0.1/tcp/1` })).toEqual([
+    expect.stringMatching(/^HOLDFAST_BOOTSTRAP: .*\/p2p\//),
+  ]);
+});
+
+test("a proxy that is neither an address nor a network is one of the problems that are listed", () => {
+  const good = ["10.0.0.1", "10.0.0.0/8", "2001:db8::/32", "::1"];
+  expect(readConfig({ HOLDFAST_TRUSTED_PROXIES: good.join(", ") }).trustedProxies).toEqual(good);
+  expect(readConfig({}).trustedProxies).toEqual([]);
+  for (const bad of ["proxy.example", "10.0.0.0/33", "10.0.0.0/", "::1/129", "10.0.0.1/x"]) {
+    expect(problemsOf({ HOLDFAST_TRUSTED_PROXIES: bad })).toEqual([
+      expect.stringMatching(/^HOLDFAST_TRUSTED_PROXIES: /),
+    ]);
+  }
+});
+
 test("a bound can be as large as the documentation says, and no larger", () => {
   const pebibyte = 2 ** 50;
   const config = readConfig({ HOLDFAST_VAULT_BYTES_MAX: String(pebibyte) });
@@ -114,6 +133,23 @@ test("limits that were set for the reference system are not passed over in silen
     expect.stringMatching(/^RATE_LIMIT_PER_IP_PER_MINUTE has no effect: .*HOLDFAST_RATE_LIMITS/),
     expect.stringMatching(/^SIDECAR_CACHE_MAX_BYTES has no effect: .*HOLDFAST_VAULT_BYTES_MAX/),
   ]);
+});
+
+test("what is set and has no effect is said: a Kubo that is not asked, tokens that nobody needs", () => {
+  expect(readConfig({ IPFS_API_URL: "http://kubo:5001" }).notices).toEqual([
+    "IPFS_API_URL is taken as HOLDFAST_KUBO_RPC_URL",
+    "IPFS_API_URL has no effect: HOLDFAST_BACKEND is not kubo",
+  ]);
+  const tokens = { HOLDFAST_WRITE_TOKENS: "a-token-that-is-long" };
+  expect(readConfig(tokens).notices).toEqual([
+    "HOLDFAST_WRITE_TOKENS has no effect: HOLDFAST_WRITE_POLICY is open, not token",
+  ]);
+  expect(readConfig({ ...tokens, HOLDFAST_WRITE_POLICY: "token" }).notices).toEqual([]);
+  expect(readConfig({ HOLDFAST_KUBO_GATEWAY_URL: "none", HOLDFAST_WRITE_TOKENS: "" }).notices).toEqual([]);
+});
+
+test("a problem in a settings file is told with the name of that file", () => {
+  expect(() => readConfig({}, "colour: blue\n", "/etc/node.yaml")).toThrow("/etc/node.yaml: colour");
 });
 
 test("in front of a Kubo whose gateway is not used, the start says so", () => {

@@ -29,6 +29,11 @@ export class ConfigError extends Error {
     super(`the configuration has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
     this.problems = problems;
   }
+
+  /** For what only the start itself can find out. */
+  static about(variable: `HOLDFAST_${string}`, cause: unknown): ConfigError {
+    return new ConfigError([`${variable}: ${cause instanceof Error ? cause.message : String(cause)}`]);
+  }
 }
 
 /** The URL of a webhook may have a token in its query, that of Kubo's RPC a login. */
@@ -46,12 +51,17 @@ const SECRET = new Set<SettingName>([
  * Makes the configuration: defaults, then `holdfast.yaml`, then the environment.
  *
  * @param yamlText the text of `holdfast.yaml`; undefined when there is none.
+ * @param yamlName how the file is called in messages.
  * @throws ConfigError for a malformed value, an unknown `HOLDFAST_*` variable or an unknown key, all listed.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>, yamlText?: string): Config {
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  yamlText?: string,
+  yamlName = "holdfast.yaml",
+): Config {
   const problems: string[] = [];
   const notices: string[] = [];
-  const texts = { ...readYaml(yamlText, problems), ...readEnv(env, problems, notices) };
+  const texts = { ...readYaml(yamlText, yamlName, problems), ...readEnv(env, problems, notices) };
   const values = parseAll(texts, problems);
   const writePolicy = writePolicyOf(values, problems);
   const webhook = webhookProblem(values.webhooks, values.webhookSecret);
@@ -65,6 +75,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ya
     );
   }
   if (problems.length > 0 || writePolicy === undefined) throw new ConfigError(problems);
+  notices.push(...withoutEffect(texts, { backend: values.backend, policy: writePolicy.kind }));
   const {
     writePolicy: _policy,
     writeTokens: _tokens,
@@ -77,6 +88,25 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ya
     kuboRpcAuthorization: kuboRpcUrl.authorization ?? kuboRpcAuth,
   };
   return Object.freeze({ ...rest, ...kubo, writePolicy, notices });
+}
+
+const OF_KUBO: readonly SettingName[] = ["kuboRpcUrl", "kuboGatewayUrl", "kuboRpcAuth"];
+
+/** Whoever set these takes them to be in force: a Kubo that is never asked, tokens that nobody needs. */
+function withoutEffect(
+  texts: Texts,
+  { backend, policy }: { readonly backend: string | undefined; readonly policy: WritePolicy["kind"] },
+): readonly string[] {
+  const unused = (names: readonly SettingName[], why: string): readonly string[] =>
+    names.flatMap((name) => {
+      const found = texts[name];
+      const isSet = found !== undefined && found.text !== SETTINGS[name].fallback;
+      return isSet ? [`${found.label} has no effect: ${why}`] : [];
+    });
+  return [
+    ...(backend === "kubo" ? [] : unused(OF_KUBO, "HOLDFAST_BACKEND is not kubo")),
+    ...(policy === "token" ? [] : unused(["writeTokens"], `HOLDFAST_WRITE_POLICY is ${policy}, not token`)),
+  ];
 }
 
 type Texts = Partial<Record<SettingName, { readonly text: string; readonly label: string }>>;
@@ -109,18 +139,18 @@ function readEnv(
   return texts;
 }
 
-function readYaml(yamlText: string | undefined, problems: string[]): Texts {
+function readYaml(yamlText: string | undefined, yamlName: string, problems: string[]): Texts {
   if (yamlText === undefined) return {};
   let document: unknown;
   try {
     document = parseYaml(yamlText, { logLevel: "error" });
   } catch (err) {
-    problems.push(`holdfast.yaml: ${err instanceof Error ? err.message : "is not YAML"}`);
+    problems.push(`${yamlName}: ${err instanceof Error ? err.message : "is not YAML"}`);
     return {};
   }
   if (document === null || document === undefined) return {};
   if (typeof document !== "object" || Array.isArray(document)) {
-    problems.push("holdfast.yaml: is not a map of settings");
+    problems.push(`${yamlName}: is not a map of settings`);
     return {};
   }
   const nameOf = new Map(
@@ -129,7 +159,7 @@ function readYaml(yamlText: string | undefined, problems: string[]): Texts {
   const texts: Texts = {};
   for (const [key, value] of Object.entries(document)) {
     const name = nameOf.get(key);
-    const label = `holdfast.yaml: ${key}`;
+    const label = `${yamlName}: ${key}`;
     const items = Array.isArray(value) ? (value as unknown[]) : [value];
     if (name === undefined) problems.push(`${label}: there is no such setting`);
     else if (items.every((item) => ["string", "number", "boolean"].includes(typeof item))) {

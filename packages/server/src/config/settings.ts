@@ -4,7 +4,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { parseFollow } from "./follow.ts";
 import { parseDns, parseDnslinkMap, parseGatewayHosts } from "./gateway-hosts.ts";
 import { parseKuboRpcAuth, parseKuboRpcUrl } from "./kubo-rpc.ts";
-import { parseListen } from "./listen.ts";
+import { parseListen, parseProxies } from "./listen.ts";
 import { parsePinsTokens } from "./pins-tokens.ts";
 import { parseAuthors, parseDenied, parseKinds, parsePrivateKey, parseRelays } from "./nostr.ts";
 import { parseWebhooks, parseWebhookSecret } from "./webhooks.ts";
@@ -37,7 +37,7 @@ export const SETTINGS = {
   writePolicy: setting("HOLDFAST_WRITE_POLICY", "default", oneOf("default", "open", "token", "closed")),
   writeTokens: setting("HOLDFAST_WRITE_TOKENS", "", tokens),
   rateLimits: setting("HOLDFAST_RATE_LIMITS", "on", onOff),
-  trustedProxies: setting("HOLDFAST_TRUSTED_PROXIES", "", list),
+  trustedProxies: setting("HOLDFAST_TRUSTED_PROXIES", "", parseProxies),
   gatewayHosts: setting("HOLDFAST_GATEWAY_HOSTS", "localhost=subdomain", parseGatewayHosts),
   dnslinkMap: setting("HOLDFAST_DNSLINK_MAP", "", parseDnslinkMap),
   dns: setting("HOLDFAST_DNS", "system", parseDns),
@@ -221,6 +221,10 @@ function isMultiaddr(item: string): boolean {
   }
 }
 
+function endsInPeerId(item: string): boolean {
+  return multiaddr(item).getComponents().at(-1)?.name === "p2p";
+}
+
 /** Base URLs; a query or a fragment has no place in them. */
 function gatewayUrls(value: string): readonly string[] {
   if (value === "none") return [];
@@ -246,7 +250,11 @@ function isBaseUrl(value: string): boolean {
 
 /** Undefined stands for the list that belongs to the network. */
 function bootstrap(value: string): readonly string[] | undefined {
-  return value === "default" ? undefined : multiaddrs(value);
+  if (value === "default") return undefined;
+  const addresses = multiaddrs(value);
+  // Without it the embedded node would not start, again and again.
+  if (!addresses.every(endsInPeerId)) throw new Error("has a multiaddr that does not end in /p2p/{peer id}");
+  return addresses;
 }
 
 const TOKEN_LENGTH_MIN = 16;
