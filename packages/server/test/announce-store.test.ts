@@ -163,9 +163,10 @@ test("names are listed in pages, and the walk is remembered", async () => {
     d: `ipfs-ipns:${text}`,
     items: [text],
   }));
-  await log.queue([...names, cidSubject("a")], 1);
-  expect(log.list("name", "", 2).map(({ items }) => items[0])).toEqual(["x", "y"]);
-  expect(log.list("name", "ipfs-ipns:y", 2)).toEqual([{ kind: "name", d: "ipfs-ipns:z", items: ["z"] }]);
+  const others: Subject[] = ["ipfs-ipmt", "ipfs-ipns"].map((d) => ({ kind: "legacy", d, items: [] }));
+  await log.queue([...names, ...others, cidSubject("a")], 1);
+  expect(log.names("", 2).map(({ items }) => items[0])).toEqual(["x", "y"]);
+  expect(log.names("ipfs-ipns:y", 2)).toEqual([{ kind: "name", d: "ipfs-ipns:z", items: ["z"] }]);
   const walk = { startedAtMs: 5, after: undefined, pages: 0, cids: 0 };
   await log.saveWalk(walk);
   await log.saveWalk({ ...walk, after: 9, pages: 1, cids: 50 });

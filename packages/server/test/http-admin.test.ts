@@ -51,6 +51,27 @@ describe("the admin listener", () => {
     expect(text).not.toContain("secret");
   });
 
+  it("is degraded while the disk refuses writes: what is held is answered, and the reason is said", async () => {
+    class RefusingStore extends MemoryRecordStore {
+      isRefusingWrites = true;
+    }
+    const store = new RefusingStore();
+    await using admin = await startAdmin({ recordsParts: { store } });
+    const response = await fetch(`${admin.url}/ready`);
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      { status: "degraded", reasons: ["the disk refused the last write"] },
+    ]);
+    store.isRefusingWrites = false;
+    const vault = { heldBytes: 0, bytesMax: 0, isFull: false, isRefusingWrites: true };
+    await using blocks = await startAdmin({ vault });
+    expect(await (await fetch(`${blocks.url}/ready`)).json()).toMatchObject({
+      status: "degraded",
+      reasons: ["the disk refused the last blocks"],
+    });
+    expect(await (await fetch(`${admin.url}/ready`)).json()).toMatchObject({ status: "ready", reasons: [] });
+  });
+
   it("gives the metrics of the reference system, each true", async () => {
     await using admin = await startAdmin();
     const key = createTestName();

@@ -303,6 +303,33 @@ describe("a pass over all names", () => {
     });
   });
 
+  test("it has not begun, nor been cancelled, unless that is written", async () => {
+    const world = createWorld();
+    const dht = createDht(world);
+    await world.begin([dht]);
+    await world.put(await world.makeRecords(50));
+    await world.clock.advance(HOUR_MS);
+    using db = openBeside(world);
+    const refuse = (): void =>
+      db.exec("CREATE TRIGGER refuse BEFORE INSERT ON operations BEGIN SELECT RAISE(ABORT, 'refused'); END");
+    refuse();
+    const both = [world.keepAlive.reannounce(), world.keepAlive.reannounce()];
+    for (const refused of await Promise.allSettled(both)) {
+      expect(refused).toMatchObject({ status: "rejected", reason: { code: "STORE_FAILED" } });
+    }
+    await world.clock.advance(HOUR_MS);
+    expect(dht.puts).toHaveLength(50);
+
+    db.exec("DROP TRIGGER refuse");
+    dht.latencyMs = 10 * SECOND_MS;
+    const { id } = await world.keepAlive.reannounce();
+    refuse();
+    await expect(world.keepAlive.cancelOperation(id)).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(world.keepAlive.operation(id)?.state).toBe("running");
+    db.exec("DROP TRIGGER refuse");
+    expect((await world.keepAlive.cancelOperation(id))?.state).toBe("cancelled");
+  });
+
   test("one starts by itself as often as configured, as likely as configured", async () => {
     const world = createWorld();
     const dht = createDht(world);

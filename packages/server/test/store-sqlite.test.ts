@@ -21,6 +21,15 @@ import { until } from "./support/until.ts";
 
 const CLIENT = { origin: "client", receivedAtMs: 1000 } as const;
 const logger = pino({ level: "silent" });
+/** A module after which checkpoints fail as they do on a full disk. */
+const REFUSED_CHECKPOINTS = `data:text/javascript,${encodeURIComponent(`
+  import { DatabaseSync } from "node:sqlite";
+  const { exec } = DatabaseSync.prototype;
+  DatabaseSync.prototype.exec = function (sql) {
+    if (sql.includes("wal_checkpoint")) throw new Error("database or disk is full");
+    return exec.call(this, sql);
+  };
+`)}`;
 
 recordStoreContract("sqlite", async () => {
   const dataDir = makeDataDir(MEMORY_FOLDER);
@@ -236,6 +245,28 @@ describe("threads", { timeout: 60_000 }, () => {
 });
 
 describe("a disk that refuses", { timeout: 60_000 }, () => {
+  test("a stop is no failure when what was committed cannot leave the write-ahead log", async () => {
+    const dataDir = makeDataDir();
+    const fatal: HoldfastError[] = [];
+    const store = await SqliteRecordStore.open(
+      {
+        logger,
+        onFatal: (err) => fatal.push(err),
+        spawn: (module, callerUrl, options) =>
+          spawnThread(module, callerUrl, {
+            ...options,
+            execArgv: ["--conditions=@holdfast/source", "--import", REFUSED_CHECKPOINTS],
+          }),
+      },
+      { dataDir },
+    );
+    const record = await makeValidatedRecord(createTestName());
+    await store.put(record, CLIENT);
+    await store[Symbol.asyncDispose]();
+    expect(fatal).toEqual([]);
+    expect((await openStore({ dataDir })).get(record.name)?.record.bytes).toEqual(record.bytes);
+  });
+
   test("every put of the failed commit gets STORE_FAILED, acknowledged ones stay, and the store recovers", async () => {
     const dataDir = makeDataDir();
     const store = await openStore({ dataDir, databasePagesMax: 100 });
@@ -252,6 +283,7 @@ describe("a disk that refuses", { timeout: 60_000 }, () => {
       for (const { name } of group) expect(store.get(name) === undefined).toBe(failed.length > 0);
     }
     expect(failure).toMatchObject({ code: "STORE_FAILED" });
+    expect(store.isRefusingWrites).toBe(true);
     expect(acknowledged.length).toBeGreaterThan(50);
     expect(store.count()).toBe(acknowledged.length);
 
@@ -260,6 +292,7 @@ describe("a disk that refuses", { timeout: 60_000 }, () => {
     using db = openDatabase(store.databasePath);
     db.prepare("DELETE FROM records WHERE name <> ?").run((kept[0] as ValidatedRecord).name.multihash);
     expect((await store.put(dropped, CLIENT)).outcome).toBe("stored");
+    expect(store.isRefusingWrites).toBe(false);
     expect(store.get(dropped.name)).toBeDefined();
     expect(store.get((kept[0] as ValidatedRecord).name)).toBeDefined();
   });
