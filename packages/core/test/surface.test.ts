@@ -8,6 +8,7 @@ test("the package exports these names and no others", () => {
     "EVENT_BYTES_MAX",
     "HoldfastError",
     "IpnsName",
+    "NAME_SUBJECT_PREFIX",
     "RECORD_BYTES_MAX",
     "SUBJECTS_PER_EVENT_MAX",
     "ValidatedRecord",
