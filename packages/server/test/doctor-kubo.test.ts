@@ -2,14 +2,12 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { examine } from "../src/cli/doctor.ts";
+import { IPFS_BINARY } from "./support/kubo-repository.ts";
 import { type Kubo, kuboAvailable, startKubo } from "./support/start-kubo.ts";
 import { until } from "./support/until.ts";
-
-const IPFS_BINARY = fileURLToPath(new URL("../../../.cache/servers/ipfs", import.meta.url));
 
 interface Json {
   readonly kubo: { readonly gcEnabled: boolean | null; readonly version: string };

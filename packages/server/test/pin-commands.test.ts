@@ -7,11 +7,12 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WritePolicy } from "../src/http/write-policy.ts";
 import { blockOf, bytesOf, cidOf } from "./support/blocks.ts";
 import { requestOf } from "./support/create-pins.ts";
+import { IPFS_BINARY } from "./support/kubo-repository.ts";
 import { createTestName, makeRecord } from "./support/records.ts";
 import { messageOf, rpc, type RpcAnswer } from "./support/rpc.ts";
 import { fails, hangs, type PinScript, ScriptedPinner } from "./support/scripted-pinner.ts";
 import { startContent, type TestContent } from "./support/start-content.ts";
-import { IPFS_BINARY, kuboAvailable } from "./support/start-kubo.ts";
+import { kuboAvailable } from "./support/start-kubo.ts";
 import { until } from "./support/until.ts";
 
 const cid = (text: string): string => blockOf(text).cid.toString();

@@ -27,6 +27,7 @@ export function subjectOfCid(cid: CID): string {
  */
 const SUBJECT_LENGTH_MAX = 255;
 
+/** Whether an event can name this CID in a tag that relays index: false for identity CIDs of about 150 bytes and more. */
 export function canBeAnnounced(cid: CID): boolean {
   return subjectOfCid(cid).length <= SUBJECT_LENGTH_MAX;
 }
