@@ -136,10 +136,12 @@ describe.skipIf(!kuboAvailable)("in front of a real Kubo", TIMES, () => {
       await bodyOf(node, `/ipfs/${cid}`);
       tookMs.push(performance.now() - startedAtMs);
     }
-    tookMs.sort((a, b) => a - b);
+    // In one quarter of them at least: this machine may be busy with something else in the others.
+    const quarters = [0, 50, 100, 150].map((from) => tookMs.slice(from, from + 50).sort((a, b) => a - b));
+    expect(Math.min(...quarters.map((quarter) => quarter[47] ?? Infinity))).toBeLessThan(200);
     // Whoever waits for Kubo waits for seconds.
     const waitedMs = Math.min(...(await searches).map((search) => search.tookMs));
-    expect(tookMs[190]).toBeLessThan(waitedMs / 4);
+    expect(tookMs.sort((a, b) => a - b)[190]).toBeLessThan(waitedMs / 4);
   });
 });
 

@@ -127,6 +127,7 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
       const bytes = randomBytes(2_048);
       const cid = await addFile(node, bytes);
       await readFile(node, cid);
+      const beforeMs = percentileOf(await readOften(node, cid, 2), 0.95);
       proxy.delayMs = SLOW_MS;
       const asked = proxy.requests;
       const written = new Map<string, Uint8Array>([[cid, bytes]]);
@@ -136,12 +137,17 @@ describe.skipIf(!kuboAvailable)("nothing that was accepted is lost, in front of 
           written.set(await addFile(node, file), file);
         }
       })();
-      const during = await readOften(node, cid, 5);
+      const rounds: LoadResult[] = [];
+      for (let i = 0; i < 5; i++) rounds.push(await readOften(node, cid, 1));
       await writing;
-      expect(during.statuses).toEqual({ 200: 5_000 });
+      for (const { statuses } of rounds) expect(statuses).toEqual({ 200: 1_000 });
       // None has waited for Kubo, and nearly all took nothing like it, even where the machine itself stalls.
-      expect(during.tookMs.at(-1)).toBeLessThan(SLOW_MS);
-      expect(percentileOf(during, 0.95)).toBeLessThan(SLOW_MS / 10);
+      const tookMs = rounds.flatMap((round) => round.tookMs).sort((a, b) => a - b);
+      expect(tookMs.at(-1)).toBeLessThan(SLOW_MS);
+      expect(percentileOf({ tookMs }, 0.95)).toBeLessThan(SLOW_MS / 10);
+      // In one second of them at least: this machine may be busy with something else in the others.
+      const duringMs = Math.min(...rounds.map((round) => percentileOf(round, 0.95)));
+      expect(duringMs).toBeLessThan(Math.max(100, 3 * beforeMs));
       await until(() => expect(proxy.requests).toBeGreaterThan(asked));
       await expectToBeRead(node, written);
       proxy.delayMs = 0;
@@ -157,7 +163,7 @@ function readOften(node: TestNode, cid: string, seconds: number): Promise<LoadRe
   return sendLoad(node.publicUrl, () => ({ method: "GET", path: `/ipfs/${cid}` }), rate);
 }
 
-function percentileOf({ tookMs }: LoadResult, share: number): number {
+function percentileOf({ tookMs }: Pick<LoadResult, "tookMs">, share: number): number {
   return tookMs[Math.floor(tookMs.length * share)] ?? Number.NaN;
 }
 
